@@ -1,8 +1,39 @@
 PYTHON ?= python3.11
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .PHONY: demo test bench lock
 
-.venv/run: requirements.lock pyproject.toml
-	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	touch .venv/run
+# See the whole bus at work on this computer. Takes about a minute the first time, a few seconds after that.
+demo: .venv/run
+	.venv/bin/spean sandbox demo
+
+# Lint, types and every test.
+test: .venv/dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy .
+	.venv/bin/pytest -q -n 2
+
+# For developers: how fast is an exchange, next to two baselines?
+bench: .venv/dev
+	.venv/bin/python -m bench
+
+# For developers: choose the newest versions that pyproject.toml allows. Setuptools is locked too, because it installs this project.
+lock:
+	echo "setuptools>=80" | $(UV_COMPILE) --extra sandbox --output-file requirements.lock pyproject.toml -
+	$(UV_COMPILE) --extra sandbox --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/run: requirements.lock pyproject.toml | .venv/bin/python
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	touch $@
+
+# The developers' lock holds all of the other one, so that both targets share one environment.
+.venv/dev: requirements-dev.lock pyproject.toml | .venv/bin/python
+	$(PIP) --require-hashes -r requirements-dev.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	touch $@ .venv/run
