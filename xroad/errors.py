@@ -81,7 +81,7 @@ class XRoadError(Exception):
         return _CALLER_STATUS if self.full_code.startswith(f"{CLIENT}.") else _SERVER_STATUS
 
     def prefixed(self, prefix: str) -> Self:
-        """Put the side that noticed (`codes.CLIENT_PROXY`, `codes.SERVER_PROXY`) before the code, unless it has a side."""
+        """Put the side that noticed (one of `xroad.codes`) before the code, unless it has a side already."""
         if not has_side(self.full_code) and not self.full_code.startswith(prefix):
             self.full_code = f"{prefix}.{self.full_code}"
         return self

@@ -114,7 +114,8 @@ def canonicalize(element: etree._Element, algorithm_uri: str, *, inclusive_prefi
 
     Raises:
         UnsupportedAlgorithm: the algorithm is not one of the four of this module.
-        InvalidXml: an ancestor has an `xml:` attribute, which inclusive canonicalization would have to inherit.
+        InvalidXml: an ancestor has an `xml:` attribute, which inclusive canonicalization would have to inherit, or a
+            namespace name is relative, which Canonical XML forbids.
     """
     try:
         exclusive, comments = _EXCLUSIVE_AND_COMMENTS[algorithm_uri]
@@ -125,13 +126,12 @@ def canonicalize(element: etree._Element, algorithm_uri: str, *, inclusive_prefi
     if not exclusive:
         _refuse_inherited_attributes(element)
     prefixes = list(inclusive_prefixes) if exclusive and inclusive_prefixes else None
-    return etree.tostring(
-        element,
-        method="c14n",
-        exclusive=exclusive,
-        with_comments=comments,
-        inclusive_ns_prefixes=prefixes,
-    )
+    try:
+        return etree.tostring(
+            element, method="c14n", exclusive=exclusive, with_comments=comments, inclusive_ns_prefixes=prefixes
+        )
+    except etree.C14NError as error:
+        raise InvalidXml("XML cannot be canonicalized: a namespace name is relative; use an absolute URI.") from error
 
 
 def _refuse_inherited_attributes(element: etree._Element) -> None:
