@@ -1,0 +1,7 @@
+"""Runs the command line as ``python -m spean``, for processes that start one another without a console script."""
+
+import sys
+
+from spean.cli import main
+
+sys.exit(main())

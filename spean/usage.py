@@ -1,0 +1,317 @@
+"""The table of commands: their names, their arguments, and their help in English and Khmer.
+
+It refuses to import what the commands do: it names it. The command line parses with it, and a test reads it to see that
+every command has help, an example and a Khmer line.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from spean import __version__
+
+Adder = Callable[[argparse.ArgumentParser], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its words, where its work is (``module:function``), its help, and its arguments."""
+
+    words: tuple[str, str]
+    handler: str
+    summary: str
+    khmer: str
+    examples: tuple[str, ...]
+    add: Adder
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The commands that share a first word, and for whom they are."""
+
+    word: str
+    summary: str
+    khmer: str
+
+
+def _authority_init(parser: argparse.ArgumentParser) -> None:
+    _folder(parser)
+    parser.add_argument("--name", default="Spean Pilot", help="name in the certificates (default: %(default)s)")
+    parser.add_argument(
+        "--url",
+        default="http://127.0.0.1:8888",
+        help="where servers reach its OCSP responder and time-stamps (default: %(default)s)",
+    )
+
+
+def _authority_run(parser: argparse.ArgumentParser) -> None:
+    _folder(parser)
+    parser.add_argument(
+        "--listen", default="127.0.0.1:8888", metavar="HOST:PORT", help="address to serve on (default: %(default)s)"
+    )
+
+
+def _authority_sign(parser: argparse.ArgumentParser) -> None:
+    _folder(parser)
+    parser.add_argument("request", type=Path, metavar="REQUEST", help="the certificate request, PEM or DER")
+    parser.add_argument(
+        "--usage",
+        choices=("auth", "sign"),
+        required=True,
+        help="auth: the server's TLS certificate; sign: the member's signing certificate",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="CERT", help="where to write the certificate (PEM)")
+
+
+def _authority_revoke(parser: argparse.ArgumentParser) -> None:
+    _folder(parser)
+    parser.add_argument("certificate", type=Path, metavar="CERT", help="the certificate to revoke, PEM or DER")
+
+
+def _folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the authority's folder")
+
+
+def _central_init(parser: argparse.ArgumentParser) -> None:
+    _central(parser)
+    parser.add_argument("--instance", required=True, help="the instance identifier, such as KH-PILOT")
+    parser.add_argument(
+        "--url", default="http://127.0.0.1:8080", help="where nodes reach the central server (default: %(default)s)"
+    )
+    parser.add_argument("--authority", type=Path, metavar="DIR", help="approve the authority of this folder")
+
+
+def _central(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="CENTRAL.toml", help="the central server's configuration")
+
+
+def _node(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="NODE.toml", help="the node's configuration")
+
+
+def _node_init(parser: argparse.ArgumentParser) -> None:
+    _node(parser)
+    parser.add_argument(
+        "--server", required=True, metavar="INSTANCE/CLASS/MEMBER/SERVER", help="the security server's identifier"
+    )
+    parser.add_argument("--anchor", type=Path, required=True, help="the configuration anchor from the authority")
+    parser.add_argument(
+        "--public-address", default="127.0.0.1", metavar="HOST", help="address for other servers (default: %(default)s)"
+    )
+    parser.add_argument("--pin-file", type=Path, help="file with the token's PIN (default: a new random PIN)")
+
+
+def _node_request(parser: argparse.ArgumentParser) -> None:
+    _node(parser)
+    parser.add_argument("--usage", choices=("auth", "sign"), required=True, help="which certificate to ask for")
+    parser.add_argument("--organisation", required=True, help="the institution's name in the certificate")
+    parser.add_argument("--dns", help="the server's DNS name (default: its address); only for auth")
+    parser.add_argument(
+        "--member", metavar="INSTANCE/CLASS/MEMBER", help="who signs (default: the owner); only for sign"
+    )
+    parser.add_argument("--key", default="ec-p256", help="kind of key (default: %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, metavar="REQUEST", help="where to write the request (PEM)")
+
+
+def _node_import(parser: argparse.ArgumentParser) -> None:
+    _node(parser)
+    parser.add_argument("certificate", type=Path, metavar="CERT", help="the certificate that the authority issued")
+
+
+def _node_apply(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "config", type=Path, nargs="?", metavar="NODE.toml", help="the node (default: NODE.toml beside SERVICES.toml)"
+    )
+    parser.add_argument("services", type=Path, metavar="SERVICES.toml", help="clients, services and access rights")
+
+
+def _node_export(parser: argparse.ArgumentParser) -> None:
+    _node(parser)
+    parser.add_argument("--out", type=Path, metavar="SERVICES.toml", help="where to write (default: the screen)")
+
+
+def _adapter(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="ADAPTER.yaml", help="the adapter's configuration")
+
+
+def _sandbox(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dir", type=Path, metavar="DIR", help="folder to keep the instance in")
+    parser.add_argument("--base-port", type=int, metavar="N", help="first of the ports to use (default: a free range)")
+
+
+GROUPS: Final = (
+    Group("authority", "a certification authority for pilots and tests", "អាជ្ញាធរបញ្ជាក់វិញ្ញាបនបត្រ សម្រាប់សាកល្បង"),
+    Group("central", "the governing authority's central server", "ម៉ាស៊ីនមេកណ្ដាលរបស់អាជ្ញាធរគ្រប់គ្រង"),
+    Group("node", "an institution's security server", "ម៉ាស៊ីនមេសុវត្ថិភាពរបស់ស្ថាប័ន"),
+    Group("adapter", "a programme's data in the shared standard", "ទិន្នន័យកម្មវិធី តាមស្តង់ដាររួម"),
+    Group("sandbox", "a whole instance on this computer", "ប្រព័ន្ធសាកល្បងទាំងមូល លើកុំព្យូទ័រនេះ"),
+)
+
+COMMANDS: Final = (
+    Command(
+        ("authority", "init"),
+        "spean.commands.authority_init:run",
+        "make a certification authority, OCSP responder and time-stamping authority",
+        "បង្កើតអាជ្ញាធរបញ្ជាក់វិញ្ញាបនបត្រថ្មី",
+        ("spean authority init authority --name 'Pilot CA' --url http://ca.example.test:8888",),
+        _authority_init,
+    ),
+    Command(
+        ("authority", "run"),
+        "spean.commands.authority_run:run",
+        "serve OCSP answers and time-stamps until stopped",
+        "ដំណើរការសេវា OCSP និងត្រាពេលវេលា",
+        ("spean authority run authority --listen 0.0.0.0:8888",),
+        _authority_run,
+    ),
+    Command(
+        ("authority", "sign"),
+        "spean.commands.authority_sign:run",
+        "issue the certificate that a request asks for",
+        "ចេញវិញ្ញាបនបត្រតាមសំណើ",
+        ("spean authority sign authority mop-auth.csr --usage auth --out mop-auth.pem",),
+        _authority_sign,
+    ),
+    Command(
+        ("authority", "revoke"),
+        "spean.commands.authority_revoke:run",
+        "revoke a certificate: servers stop trusting it when they next ask",
+        "ដកហូតវិញ្ញាបនបត្រ",
+        ("spean authority revoke authority mop-auth.pem",),
+        _authority_revoke,
+    ),
+    Command(
+        ("central", "init"),
+        "spean.commands.central_init:run",
+        "write a CENTRAL.toml to start from, and the signing key and anchor",
+        "បង្កើតការកំណត់ដំបូងរបស់ម៉ាស៊ីនមេកណ្ដាល",
+        ("spean central init CENTRAL.toml --instance KH-PILOT --authority authority",),
+        _central_init,
+    ),
+    Command(
+        ("central", "run"),
+        "spean.commands.central_run:run",
+        "sign and distribute the global configuration until stopped",
+        "ដំណើរការម៉ាស៊ីនមេកណ្ដាល",
+        ("spean central run CENTRAL.toml",),
+        _central,
+    ),
+    Command(
+        ("node", "init"),
+        "spean.commands.node_init:run",
+        "write a NODE.toml and make the token that will hold the node's keys",
+        "បង្កើតការកំណត់ និងកន្លែងរក្សាសោរបស់ម៉ាស៊ីនមេ",
+        ("spean node init NODE.toml --server KH-PILOT/GOV/MOP/SS1 --anchor anchor.xml",),
+        _node_init,
+    ),
+    Command(
+        ("node", "request"),
+        "spean.commands.node_request:run",
+        "make a key and the certificate request for it",
+        "បង្កើតសោ និងសំណើសុំវិញ្ញាបនបត្រ",
+        ("spean node request NODE.toml --usage sign --organisation 'Ministry of Planning' --out mop-sign.csr",),
+        _node_request,
+    ),
+    Command(
+        ("node", "import"),
+        "spean.commands.node_import:run",
+        "put an issued certificate beside its key",
+        "នាំចូលវិញ្ញាបនបត្រដែលបានចេញ",
+        ("spean node import NODE.toml mop-sign.pem",),
+        _node_import,
+    ),
+    Command(
+        ("node", "run"),
+        "spean.commands.node_run:run",
+        "run the security server until stopped",
+        "ដំណើរការម៉ាស៊ីនមេសុវត្ថិភាព",
+        ("spean node run NODE.toml",),
+        _node,
+    ),
+    Command(
+        ("node", "apply"),
+        "spean.commands.node_apply:run",
+        "make the node's clients, services and access rights those of a file",
+        "កំណត់អតិថិជន សេវា និងសិទ្ធិចូលប្រើ តាមឯកសារ",
+        ("spean node apply NODE.toml SERVICES.toml", "spean node apply SERVICES.toml"),
+        _node_apply,
+    ),
+    Command(
+        ("node", "export"),
+        "spean.commands.node_export:run",
+        "write the node's clients, services and access rights as a file",
+        "សរសេរអតិថិជន សេវា និងសិទ្ធិចូលប្រើ ទៅជាឯកសារ",
+        ("spean node export NODE.toml --out SERVICES.toml",),
+        _node_export,
+    ),
+    Command(
+        ("adapter", "serve"),
+        "spean.commands.adapter_serve:run",
+        "answer the shared standard's searches from a programme's own data",
+        "ឆ្លើយសំណួរតាមស្តង់ដាររួម ពីទិន្នន័យកម្មវិធី",
+        ("spean adapter serve ADAPTER.yaml",),
+        _adapter,
+    ),
+    Command(
+        ("sandbox", "up"),
+        "spean.commands.sandbox_up:run",
+        "run a whole instance until Ctrl-C; an existing folder is resumed",
+        "ដំណើរការប្រព័ន្ធសាកល្បងទាំងមូល រហូតដល់ចុច Ctrl-C",
+        ("spean sandbox up", "spean sandbox up --dir sandbox --base-port 18000"),
+        _sandbox,
+    ),
+    Command(
+        ("sandbox", "demo"),
+        "spean.commands.sandbox_demo:run",
+        "show a query crossing the bus, step by step, and end by itself",
+        "បង្ហាញសំណួរឆ្លងកាត់ស្ពាន ម្ដងមួយជំហាន",
+        ("spean sandbox demo", "spean sandbox demo --dir sandbox"),
+        _sandbox,
+    ),
+)
+
+_ABOUT: Final = """\
+Spean: a data-exchange bus for Cambodia's social-protection institutions.
+ស្ពាន៖ ប្រព័ន្ធផ្លាស់ប្ដូរទិន្នន័យ សម្រាប់ស្ថាប័នគាំពារសង្គមនៅកម្ពុជា។"""
+
+_START_HERE: Final = """\
+start here:
+  spean sandbox demo         see the bus at work, on this computer
+  spean GROUP --help         the commands of one group
+  spean GROUP COMMAND --help one command, with examples"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Keeps the line breaks of its texts: the Khmer line and the examples stand on their own."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - argparse passes its own options on
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the whole command line; a parsed command has ``handler`` set to its ``module:function``."""
+    parser = _Parser(prog="spean", description=_ABOUT, epilog=_START_HERE)
+    parser.add_argument("--version", action="version", version=f"spean {__version__}")
+    groups = parser.add_subparsers(title="groups", metavar="GROUP", required=True, parser_class=_Parser)
+    for group in GROUPS:
+        about = f"{group.summary[0].upper()}{group.summary[1:]}.\n{group.khmer}"
+        inner = groups.add_parser(group.word, help=group.summary, description=about)
+        commands = inner.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
+        for command in COMMANDS:
+            if command.words[0] == group.word:
+                _add_command(commands, command)
+    return parser
+
+
+def _add_command(commands: "argparse._SubParsersAction[_Parser]", command: Command) -> None:
+    examples = "\n".join(f"  {example}" for example in command.examples)
+    parser = commands.add_parser(
+        command.words[1],
+        help=command.summary,
+        description=f"{command.summary[0].upper()}{command.summary[1:]}.\n{command.khmer}",
+        epilog=f"examples:\n{examples}",
+    )
+    parser.set_defaults(handler=command.handler)
+    command.add(parser)
