@@ -55,7 +55,7 @@ def _authority_run(parser: argparse.ArgumentParser) -> None:
 
 def _authority_sign(parser: argparse.ArgumentParser) -> None:
     _folder(parser)
-    parser.add_argument("request", type=Path, metavar="REQUEST", help="the certificate request, PEM or DER")
+    parser.add_argument("request", type=Path, metavar="REQUEST", help="the certificate request (PEM)")
     parser.add_argument(
         "--usage",
         choices=("auth", "sign"),
@@ -68,10 +68,14 @@ def _authority_sign(parser: argparse.ArgumentParser) -> None:
 def _authority_revoke(parser: argparse.ArgumentParser) -> None:
     _folder(parser)
     parser.add_argument("certificate", type=Path, metavar="CERT", help="the certificate to revoke, PEM or DER")
+    parser.add_argument(
+        "--reason", default="unspecified", help="such as keyCompromise or cessationOfOperation (default: %(default)s)"
+    )
 
 
 def _folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="the authority's folder")
+    parser.add_argument("--pin-file", type=Path, metavar="FILE", help="file with the PIN (default: DIR.pin)")
 
 
 def _central_init(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +84,9 @@ def _central_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url", default="http://127.0.0.1:8080", help="where nodes reach the central server (default: %(default)s)"
     )
-    parser.add_argument("--authority", type=Path, metavar="DIR", help="approve the authority of this folder")
+    parser.add_argument(
+        "--authority", type=Path, metavar="DIR-public", help="approve the authority that gave this folder"
+    )
 
 
 def _central(parser: argparse.ArgumentParser) -> None:
@@ -187,7 +193,7 @@ COMMANDS: Final = (
         "spean.commands.central_init:run",
         "write a CENTRAL.toml to start from, and the signing key and anchor",
         "បង្កើតការកំណត់ដំបូងរបស់ម៉ាស៊ីនមេកណ្ដាល",
-        ("spean central init CENTRAL.toml --instance KH-PILOT --authority authority",),
+        ("spean central init CENTRAL.toml --instance KH-PILOT --authority authority-public",),
         _central_init,
     ),
     Command(
