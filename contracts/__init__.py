@@ -1,0 +1,26 @@
+"""The shared data standard: schemas, code lists, examples, and the one validator.
+
+It refuses to know where data comes from, who asks for it, and which programme holds it.
+Adapters call :func:`validate` on each record before it leaves; a consumer's backend may do the same on arrival.
+"""
+
+from contracts.catalog import Example, UnknownContract, examples, has_field, names, schema, versions
+from contracts.codes import CodeList, Label, UnknownCodeList, code_list, code_list_names
+from contracts.validation import ContractViolation, validate
+
+__all__ = [
+    "CodeList",
+    "ContractViolation",
+    "Example",
+    "Label",
+    "UnknownCodeList",
+    "UnknownContract",
+    "code_list",
+    "code_list_names",
+    "examples",
+    "has_field",
+    "names",
+    "schema",
+    "validate",
+    "versions",
+]
