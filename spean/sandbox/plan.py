@@ -1,0 +1,190 @@
+"""What the sandbox consists of: three institutions, their identifiers, addresses and ports.
+
+It refuses to create or start anything. Everything else in the sandbox reads its names and numbers here.
+
+X-Road's global configuration names a server by host only, and one message port holds for the whole instance. On one
+computer, each node therefore has a loopback address of its own. It also listens on 127.0.0.1, with ports of its own,
+for scripts.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from xroad.identifiers import ClientId, SecurityServerId
+
+INSTANCE: Final = "KH-SANDBOX"
+MEMBER_CLASS: Final = "GOV"
+LOOPBACK: Final = "127.0.0.1"
+DEFAULT_BASE_PORT: Final = 17600
+"""Below the range from which systems take ports for outgoing connections, so that it is rarely taken."""
+
+SEARCH_PATH: Final = "/registry/sync/search"
+"""Where a DCI registry answers searches; the service's address is the part before it."""
+
+_NODE_PORTS: Final = 10  # each node's own ports start at a round number, so that people can tell them apart
+PORT_COUNT: Final = 4 * _NODE_PORTS
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A registry that an institution provides: its code on the bus, and the programme whose adapter it is."""
+
+    code: str
+    programme: str
+
+
+@dataclass(frozen=True, slots=True)
+class Institution:
+    """One member with one security server and one subsystem; ``number`` (1, 2, 3) gives its address and ports."""
+
+    number: int
+    name: str
+    khmer: str
+    member_code: str
+    subsystem_code: str
+    service: Service | None
+
+    @property
+    def key(self) -> str:
+        """Name of its folders, logs and entries."""
+        return self.member_code.lower()
+
+    @property
+    def member(self) -> ClientId:
+        """The member's identifier."""
+        return ClientId(INSTANCE, MEMBER_CLASS, self.member_code, None)
+
+    @property
+    def subsystem(self) -> ClientId:
+        """The subsystem's identifier."""
+        return ClientId(INSTANCE, MEMBER_CLASS, self.member_code, self.subsystem_code)
+
+    @property
+    def server(self) -> SecurityServerId:
+        """The security server's identifier."""
+        return SecurityServerId(INSTANCE, MEMBER_CLASS, self.member_code, "SS1")
+
+    @property
+    def address(self) -> str:
+        """The address that the global configuration gives."""
+        return f"127.0.0.{10 + self.number}"
+
+
+MOP: Final = Institution(1, "Ministry of Planning", "ក្រសួងផែនការ", "MOP", "IDPOOR", Service("household", "idpoor"))
+NSSF: Final = Institution(
+    2, "National Social Security Fund", "បេឡាជាតិសន្តិសុខសង្គម", "NSSF", "MEMBERS", Service("membership", "nssf")
+)
+NSAF: Final = Institution(3, "National Social Assistance Fund", "បេឡាជាតិជំនួយសង្គម", "NSAF", "FAMILY-PACKAGE", None)
+INSTITUTIONS: Final = (MOP, NSSF, NSAF)
+
+
+@dataclass(frozen=True, slots=True)
+class NodePorts:
+    """The ports that one node has for itself, on 127.0.0.1."""
+
+    client_http: int
+    client_https: int
+    message: int
+    ocsp: int
+    metrics: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Every port of the sandbox, counted from one base."""
+
+    base: int
+
+    @property
+    def message(self) -> int:
+        """The instance's message port, on each node's own address."""
+        return self.base
+
+    @property
+    def ocsp(self) -> int:
+        """The instance's OCSP port, on each node's own address."""
+        return self.base + 1
+
+    @property
+    def central(self) -> int:
+        """The central server."""
+        return self.base + 2
+
+    @property
+    def authority(self) -> int:
+        """The certification authority's OCSP responder and time-stamps."""
+        return self.base + 3
+
+    def adapter(self, institution: Institution) -> int:
+        """The adapter of a provider."""
+        return self.base + 4 + institution.number
+
+    def node(self, institution: Institution) -> NodePorts:
+        """The ports that a node has for itself."""
+        first = self.base + institution.number * _NODE_PORTS
+        return NodePorts(first, first + 1, first + 2, first + 3, first + 4)
+
+    def listening(self) -> tuple[tuple[str, int], ...]:
+        """Give every (host, port) that the sandbox will listen on."""
+        shared = tuple((each.address, port) for each in INSTITUTIONS for port in (self.message, self.ocsp))
+        single = [self.central, self.authority]
+        for each in INSTITUTIONS:
+            own = self.node(each)
+            single += [own.client_http, own.client_https, own.message, own.ocsp, own.metrics]
+            if each.service:
+                single.append(self.adapter(each))
+        return shared + tuple((LOOPBACK, port) for port in single)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where everything lies in the sandbox's folder."""
+
+    root: Path
+
+    @property
+    def report(self) -> Path:
+        """What a script needs to drive the sandbox."""
+        return self.root / "sandbox.json"
+
+    @property
+    def authority(self) -> Path:
+        """The certification authority's state."""
+        return self.root / "authority"
+
+    @property
+    def authority_pin(self) -> Path:
+        """The PIN of the authority's keys."""
+        return self.root / "authority.pin"
+
+    @property
+    def central(self) -> Path:
+        """The central server's configuration."""
+        return self.root / "central" / "CENTRAL.toml"
+
+    @property
+    def logs(self) -> Path:
+        """One log file a process."""
+        return self.root / "logs"
+
+    def node(self, institution: Institution) -> Path:
+        """The node's configuration."""
+        return self.root / "nodes" / institution.key / "NODE.toml"
+
+    def services(self, institution: Institution) -> Path:
+        """The node's clients, services and access rights."""
+        return self.node(institution).with_name("SERVICES.toml")
+
+    @property
+    def registries(self) -> Path:
+        """The folder of the programmes' databases."""
+        return self.root / "registries"
+
+    def adapter(self, programme: str) -> Path:
+        """The configuration of a programme's adapter."""
+        return self.root / "adapters" / f"{programme}.yaml"
+
+    def log(self, process: str) -> Path:
+        """The log file of one process."""
+        return self.logs / f"{process}.log"
