@@ -103,10 +103,18 @@ def _node_init(parser: argparse.ArgumentParser) -> None:
         "--server", required=True, metavar="INSTANCE/CLASS/MEMBER/SERVER", help="the security server's identifier"
     )
     parser.add_argument("--anchor", type=Path, required=True, help="the configuration anchor from the authority")
+    parser.add_argument("--address", default="127.0.0.1", help="address for other servers (default: %(default)s)")
+    parser.add_argument("--message-port", type=int, default=5500, help="the instance's (default: %(default)s)")
+    parser.add_argument("--ocsp-port", type=int, default=5577, help="the instance's (default: %(default)s)")
     parser.add_argument(
-        "--public-address", default="127.0.0.1", metavar="HOST", help="address for other servers (default: %(default)s)"
+        "--client",
+        default="127.0.0.1:8080",
+        metavar="HOST:PORT",
+        help="for the institution's own (default: %(default)s)",
     )
-    parser.add_argument("--pin-file", type=Path, help="file with the token's PIN (default: a new random PIN)")
+    parser.add_argument(
+        "--metrics", default="127.0.0.1:9600", metavar="HOST:PORT", help="metrics, health (default: %(default)s)"
+    )
 
 
 def _node_request(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +125,12 @@ def _node_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--member", metavar="INSTANCE/CLASS/MEMBER", help="who signs (default: the owner); only for sign"
     )
-    parser.add_argument("--key", default="ec-p256", help="kind of key (default: %(default)s)")
+    parser.add_argument(
+        "--key",
+        choices=("ec-p256", "ec-p384", "rsa-2048", "rsa-3072", "rsa-4096"),
+        default="ec-p256",
+        help="kind of key (default: %(default)s)",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="REQUEST", help="where to write the request (PEM)")
 
 

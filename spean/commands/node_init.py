@@ -1,0 +1,59 @@
+"""``spean node init``: writes a NODE.toml and makes the token and database that it names.
+
+It refuses to change a node that is there. The certificates come next, with ``node request`` and ``node import``.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from securityserver.commands import init_node
+from serverkit.config import ConfigError
+from spean.commands.common import make_pin_file, told, write_new
+from spean.commands.node import NODE_ERRORS
+from spean.commands.node_toml import NodeSettings, node_toml
+from spean.errors import UsageError
+from xroad.errors import XRoadError
+from xroad.identifiers import SecurityServerId
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the files of a new node and say what comes next."""
+    config: Path = arguments.config
+    settings = NodeSettings(
+        server=_server(arguments.server),
+        anchor=Path("anchor.xml"),
+        message=[f"{arguments.address}:{arguments.message_port}"],
+        ocsp=[f"{arguments.address}:{arguments.ocsp_port}"],
+        client_http=[arguments.client],
+        metrics=[arguments.metrics],
+        peer_message_port=arguments.message_port,
+        peer_ocsp_port=arguments.ocsp_port,
+    )
+    write_new(config, node_toml(settings).encode())
+    _take_anchor(arguments.anchor, config.parent / "anchor.xml")
+    make(config, config.parent / settings.pin_file)
+    print(
+        f"The node's settings are in {config}. Its PIN is in {config.parent / settings.pin_file}.\n"
+        f"Next: spean node request {config} --usage auth … and --usage sign …"
+    )
+    return 0
+
+
+def make(config: Path, pin_file: Path) -> None:
+    """Make what a written NODE.toml names; the PIN is a new random one unless the file is there."""
+    make_pin_file(pin_file)
+    with told(*NODE_ERRORS, ConfigError):
+        init_node(config)
+
+
+def _server(text: str) -> SecurityServerId:
+    try:
+        return SecurityServerId.parse(text)
+    except XRoadError as problem:
+        raise UsageError(f"--server {text}: write it as INSTANCE/CLASS/MEMBER/SERVER.") from problem
+
+
+def _take_anchor(source: Path, target: Path) -> None:
+    if source.resolve() != target.resolve():
+        shutil.copyfile(source, target)
