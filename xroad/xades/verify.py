@@ -1,0 +1,255 @@
+"""Verifies signatures over messages: who signed exactly these parts, with a certificate that held at this time.
+
+It refuses to know transports, logs and access rights: it takes bytes, digests of parts, a trust snapshot and a time.
+Both pipelines call it before a body is forwarded in either direction, and the judge of evidence calls it years later.
+"""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+from xroad import errors, hashchain, xmlsafe
+from xroad.algorithms import SHA512, DigestAlgorithm, SignatureAlgorithm, check_key_strength, ecdsa_raw_to_der
+from xroad.certificates import (
+    ChainVerdict,
+    SigningCertificate,
+    check_signer,
+    check_signing_usage,
+    nested,
+    verify_chain,
+)
+from xroad.hashchain import DigestValue
+from xroad.identifiers import ClientId
+from xroad.verdicts import VerdictCache
+from xroad.xades import form
+from xroad.xades.names import SIG_HASH_CHAIN, SIG_HASH_CHAIN_RESULT, is_part_name
+
+if TYPE_CHECKING:
+    from xroad.globalconf.snapshot import TrustSnapshot
+
+_FOR_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedSignature:
+    """A signature that held: `parts` are the digests that it covers, all of them and nothing else."""
+
+    signer: ClientId
+    certificate: SigningCertificate
+    signing_time: datetime
+    algorithm: SignatureAlgorithm
+    chain: ChainVerdict
+    parts: Mapping[str, bytes]
+    value: bytes
+    time_stamps: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """What was received beside the signature."""
+
+    parts: Mapping[str, bytes]
+    digest: DigestAlgorithm
+    hash_chain_result: bytes | None
+    hash_chain: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Certified:
+    certificate: x509.Certificate
+    public_key: PublicKeyTypes
+
+
+def verify(
+    xml: bytes,
+    parts: Mapping[str, bytes],
+    trust: "TrustSnapshot",
+    at: datetime,
+    signer: ClientId,
+    *,
+    digest: DigestAlgorithm = SHA512,
+    hash_chain_result: bytes | None = None,
+    hash_chain: bytes | None = None,
+    cache: VerdictCache | None = None,
+) -> VerifiedSignature:
+    """Return the verified signature of a member over all parts of a message, in the order of X-Road's own checks.
+
+    Args:
+        xml: the signature document.
+        parts: digest by file name (`/message.xml`, `/attachment1`, …) of every part that was received.
+        trust: authorities, responders, and whose certificate is whose.
+        at: the time of judgement, aware UTC: now for messages, the time of the time-stamp for evidence.
+        signer: who is said to have sent the message; only its member counts.
+        digest: what made the digests.
+        hash_chain_result: the part of that kind, if there was one.
+        hash_chain: the part of that kind, if there was one.
+        cache: remembers verdicts on certificates.
+
+    Raises:
+        InvalidXml, MalformedSignature: not a signature of X-Road's form, or not over all parts;
+            with `.HashChainUnusedInputs` and the like when it is the hash chain.
+        InvalidReference, UnsupportedAlgorithm: it refers to something else, or uses what is not allowed.
+        IncorrectCertificate: another member signed.
+        InvalidSignatureValue: the message, the signature or the signed properties were altered.
+        CannotCreateCertPath, InvalidCertPath: the certificate does not hold.
+    """
+    if not parts or not all(is_part_name(name) for name in parts):
+        raise ValueError("the parts of a message are /message.xml, /attachment1, …")
+    message = _Message(parts, digest, hash_chain_result, hash_chain)
+    # 1. The form: one signature, unique ids, nothing but what X-Road writes.
+    located = form.locate(xml)
+    octets = xmlsafe.canonicalize(located.signed_info, located.canonicalization)
+    signed_info = form.read_signed_info(octets)
+    # 2. It refers to every part of this message and to nothing else, directly or through the hash chain.
+    _check_coverage(signed_info, message)
+    # 3. The certificate is a signing certificate, and that of the member who is said to have signed.
+    certified = _certificate(located.certificate, at, cache)
+    check_signing_usage(certified.certificate)
+    check_signer(certified.certificate, trust, signer, at, cache=cache)
+    # 4. The value is over these octets, by that certificate's key; the digests in them are those of the parts.
+    _check_value(signed_info.algorithm, certified.public_key, located.signature_value, octets)
+    _check_part_digests(signed_info, message)
+    # 5. The signed properties are those of the document, and name the same certificate.
+    properties = _verified_properties(located, signed_info)
+    _check_certificate_named(properties, located.certificate)
+    # 6. The certificate leads to an approved authority and was good.
+    chain = _check_chain(located, certified.certificate, trust, at, signer, cache)
+    if cache is not None:
+        cache.put(("certificate", located.certificate), certified, *_FOR_EVER)
+    return VerifiedSignature(
+        signer.member,
+        SigningCertificate(certified.certificate),
+        properties.signing_time,
+        signed_info.algorithm,
+        chain,
+        MappingProxyType(dict(parts)),
+        located.signature_value,
+        located.time_stamps,
+    )
+
+
+def _check_coverage(signed_info: form.SignedInfo, message: _Message) -> None:
+    referred = set(signed_info.parts)
+    if SIG_HASH_CHAIN_RESULT in referred:
+        # Beside the chain nothing may be referred to: a part must not be covered in two ways.
+        surplus = referred - {SIG_HASH_CHAIN_RESULT}
+        _refuse_surplus(surplus)
+        _check_hash_chain(message)
+        return
+    _refuse_surplus(referred - set(message.parts))
+    missing = sorted(set(message.parts) - referred)
+    if missing:  # an attacker could add a body to a message that was signed without one
+        raise errors.MalformedSignature(f"The signature does not cover {', '.join(missing)} of the message.")
+
+
+def _refuse_surplus(names: set[str]) -> None:
+    if names:
+        shown = ", ".join(sorted(name[:100] for name in names))
+        raise errors.InvalidReference(f"The signature refers to {shown}, which is not part of the message.")
+
+
+def _check_hash_chain(message: _Message) -> None:
+    if message.hash_chain_result is None:
+        raise errors.MalformedSignature(
+            "The signature is over a hash chain, and the message has none: the peer must send it."
+        )
+    inputs = {name: DigestValue(message.digest, value) for name, value in message.parts.items()}
+    files = {SIG_HASH_CHAIN: message.hash_chain}
+    try:
+        hashchain.verify(message.hash_chain_result, inputs, files.get)
+    except errors.XRoadError as error:
+        raise nested(errors.MalformedSignature, error) from error
+
+
+def _certificate(der: bytes, at: datetime, cache: VerdictCache | None) -> _Certified:
+    known = cache.get(("certificate", der), _Certified, at) if cache is not None else None
+    if known is not None:
+        return known
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        public_key = certificate.public_key()
+    except ValueError as error:
+        raise errors.MalformedSignature("The signing certificate in the signature is not readable.") from error
+    check_key_strength(public_key)
+    return _Certified(certificate, public_key)
+
+
+def _check_value(algorithm: SignatureAlgorithm, public_key: PublicKeyTypes, value: bytes, octets: bytes) -> None:
+    if isinstance(public_key, ec.EllipticCurvePublicKey):
+        # r and s have the width of the curve: another length would be a second spelling of the same signature.
+        if len(value) != 2 * ((public_key.curve.key_size + 7) // 8):
+            raise _altered()
+        value = ecdsa_raw_to_der(value)
+    try:
+        algorithm.verify(public_key, value, octets)
+    except InvalidSignature as error:
+        raise _altered() from error
+
+
+def _check_part_digests(signed_info: form.SignedInfo, message: _Message) -> None:
+    for name, reference in signed_info.parts.items():
+        if name == SIG_HASH_CHAIN_RESULT:
+            calculated = reference.algorithm.digest(message.hash_chain_result or b"")
+        elif reference.algorithm == message.digest:
+            calculated = message.parts[name]
+        else:
+            raise errors.InvalidReference(
+                f"The signature has a {reference.algorithm.name} digest of {name}, and the message says that its "
+                f"digests are {message.digest.name}: both must be the same."
+            )
+        if not hmac.compare_digest(calculated, reference.digest):
+            raise _altered()
+
+
+def _verified_properties(located: form.Located, signed_info: form.SignedInfo) -> form.SignedProperties:
+    reference = signed_info.properties
+    # The reference must lead to the properties that are used, and not to a copy elsewhere.
+    if not located.properties_id or reference.uri != f"#{located.properties_id}":
+        raise errors.MalformedSignature("The signature does not cover its signed properties.")
+    octets = xmlsafe.canonicalize(located.signed_properties, reference.canonicalization or xmlsafe.C14N)
+    if not hmac.compare_digest(reference.algorithm.digest(octets), reference.digest):
+        raise _altered()
+    return form.read_signed_properties(octets)
+
+
+def _check_certificate_named(properties: form.SignedProperties, der: bytes) -> None:
+    # Else a certificate with the same key, issued by somebody else or with other usages, could be put in its place.
+    if not hmac.compare_digest(properties.certificate_algorithm.digest(der), properties.certificate_digest):
+        raise errors.MalformedSignature("The certificate in the signature is not the one that the signer named.")
+
+
+def _check_chain(
+    located: form.Located,
+    certificate: x509.Certificate,
+    trust: "TrustSnapshot",
+    at: datetime,
+    signer: ClientId,
+    cache: VerdictCache | None,
+) -> ChainVerdict:
+    if not located.ocsp_responses:
+        raise errors.MalformedSignature(
+            "The signature holds no OCSP response: the member's server could not get one from its authority."
+        )
+    extra = [_extra(der) for der in located.extra_certificates]
+    return verify_chain(certificate, extra, located.ocsp_responses, trust, at, "sign", signer.instance, cache=cache)
+
+
+def _extra(der: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError as error:
+        raise errors.MalformedSignature("A certificate in the signature is not readable.") from error
+
+
+def _altered() -> errors.InvalidSignatureValue:
+    return errors.InvalidSignatureValue(
+        "The signature does not hold: the message or the signature was altered on its way, or another key signed it."
+    )
