@@ -80,7 +80,7 @@ def _signing(token: SoftwareToken, server: SecurityServerId, wanted: Wanted, lab
 
 
 def _free_label(token: SoftwareToken, wanted: str) -> str:
-    taken = {key.label for key in token.keys()}  # noqa: SIM118 - a token is no dictionary
+    taken = {key.label for key in token.keys}
     numbered = (f"{wanted} {number}" for number in range(1, len(taken) + 2))
     return next(label for label in numbered if label not in taken)
 

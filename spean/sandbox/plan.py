@@ -116,6 +116,11 @@ class Ports:
         """The certification authority's OCSP responder and time-stamps."""
         return self.base + 3
 
+    @property
+    def reservation(self) -> int:
+        """No server's: the sandbox holds it, so that two that start at once do not take the same range."""
+        return self.base + 4
+
     def adapter(self, institution: Institution) -> int:
         """The adapter of a provider."""
         return self.base + 4 + institution.number
@@ -164,6 +169,11 @@ class Layout:
         return self.root / "central" / "CENTRAL.toml"
 
     @property
+    def anchor(self) -> Path:
+        """The configuration anchor that the nodes start from."""
+        return self.central.with_name("anchor.xml")
+
+    @property
     def logs(self) -> Path:
         """One log file a process."""
         return self.root / "logs"
@@ -175,6 +185,11 @@ class Layout:
     def services(self, institution: Institution) -> Path:
         """The node's clients, services and access rights."""
         return self.node(institution).with_name("SERVICES.toml")
+
+    @property
+    def state(self) -> Path:
+        """What a later start must know; there once the folder is complete."""
+        return self.root / "state.json"
 
     @property
     def registries(self) -> Path:

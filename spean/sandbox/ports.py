@@ -5,10 +5,12 @@ It refuses to know which server uses which port: the plan lists them. It is aske
 
 import errno
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from spean.errors import CommandError, UsageError
-from spean.sandbox.plan import DEFAULT_BASE_PORT, PORT_COUNT, Ports
+from spean.sandbox.plan import DEFAULT_BASE_PORT, LOOPBACK, PORT_COUNT, Ports
 
 HIGHEST_PORT: Final = 65535
 LOWEST_PORT: Final = 1024  # those below need root
@@ -16,22 +18,31 @@ _ATTEMPTS: Final = 50
 _STEP: Final = 100  # sandboxes side by side: 17600, 17700, …
 
 
-def choose(requested: int | None) -> Ports:
-    """Take the requested range, or the first free one; raise when it is taken or cannot be used at all."""
-    if requested is not None:
-        return _requested(requested)
+@contextmanager
+def reserved(requested: int | None) -> Iterator[Ports]:
+    """Take the requested range, or the first free one, and hold it against other sandboxes that start meanwhile.
+
+    Raises:
+        UsageError: no range can start at the requested port.
+        CommandError: the range is taken, or this computer lacks a loopback address.
+    """
+    with ExitStack() as held:
+        yield _requested(requested, held) if requested is not None else _first_free(held)
+
+
+def _first_free(held: ExitStack) -> Ports:
     for base in range(DEFAULT_BASE_PORT, DEFAULT_BASE_PORT + _ATTEMPTS * _STEP, _STEP):
         ports = Ports(base)
-        if first_taken(ports) is None:
+        if _hold(ports, held) and first_taken(ports) is None:
             return ports
     raise CommandError("No free range of ports was found. Give one with --base-port N.")
 
 
-def _requested(base: int) -> Ports:
+def _requested(base: int, held: ExitStack) -> Ports:
     if not LOWEST_PORT <= base <= HIGHEST_PORT - PORT_COUNT:
         raise UsageError(f"--base-port {base} is out of range: give {LOWEST_PORT} to {HIGHEST_PORT - PORT_COUNT}.")
     ports = Ports(base)
-    taken = first_taken(ports)
+    taken = first_taken(ports) if _hold(ports, held) else (LOOPBACK, ports.reservation)
     if taken:
         host, port = taken
         raise CommandError(
@@ -39,6 +50,20 @@ def _requested(base: int) -> Ports:
             f"or choose other ports with --base-port N."
         )
     return ports
+
+
+def _hold(ports: Ports, held: ExitStack) -> bool:
+    """Listen on a port that no server uses: who has it owns the range."""
+    guard = socket.socket()
+    guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        guard.bind((LOOPBACK, ports.reservation))
+        guard.listen()
+    except OSError:
+        guard.close()
+        return False
+    held.callback(guard.close)
+    return True
 
 
 def first_taken(ports: Ports) -> tuple[str, int] | None:

@@ -1,0 +1,25 @@
+"""``spean sandbox demo``: shows a query crossing the bus, and ends by itself.
+
+It refuses to leave anything behind, unless it is given a folder.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from spean.cli import EXIT_INTERRUPTED
+from spean.sandbox.demo import demo
+from spean.sandbox.processes import run_until_signal
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Tell the story; exit code 0 only if every step came out as expected."""
+    if arguments.dir:
+        return _tell(arguments.dir.resolve(), arguments.base_port)
+    with tempfile.TemporaryDirectory(prefix="spean-demo-") as folder:
+        return _tell(Path(folder), arguments.base_port)
+
+
+def _tell(folder: Path, base_port: int | None) -> int:
+    code = run_until_signal(demo(folder, base_port))
+    return EXIT_INTERRUPTED if code is None else code
