@@ -9,9 +9,8 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from serverkit.config_values import Problem, convert
 
@@ -100,7 +99,6 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
     return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or "input/output error"
 
 
-@cache
 def _fields(into: type[Any]) -> Mapping[str, tuple[dataclasses.Field[Any], object]]:
     """Give what may stand in a table: key → (field, type)."""
     hints = get_type_hints(into)
@@ -109,7 +107,7 @@ def _fields(into: type[Any]) -> Mapping[str, tuple[dataclasses.Field[Any], objec
 
 
 def _table(table: Mapping[str, object], into: type[T], base: Path) -> T:
-    known = _fields(cast("type[Any]", into))
+    known = _fields(into)
     for key in table:
         if key not in known:
             raise Problem(None, _unknown(key, known)).under(key)

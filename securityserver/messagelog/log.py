@@ -1,0 +1,93 @@
+"""The message log as the pipelines see it: `append` returns when the record is on the disk.
+
+It refuses to know what is exchanged and why.
+No message leaves a security server before its record has been appended.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Self
+
+from securityserver.messagelog.reader import MessageLogReader
+from securityserver.messagelog.records import Record, row_of
+from securityserver.messagelog.writer import Pending, Writer
+from serverkit.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How much may wait.
+
+    Args:
+        pending: appends at once, the others wait for their turn; with bodies of 256 KiB in memory this is 64 MiB.
+    """
+
+    pending: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatistics:
+    """What the log did since it was opened.
+
+    Args:
+        appended: records that are durable.
+        failed: records that were refused.
+        commits: transactions, and so syncs of the disk, that the records took.
+        waiting: records in the queue now.
+        last_failure: why the log cannot write, or `None` when the last record was written.
+    """
+
+    appended: int
+    failed: int
+    commits: int
+    waiting: int
+    last_failure: str | None
+
+
+class MessageLog:
+    """The log of one node; `open` it once per process.
+
+    Args:
+        reader: reads the same database.
+        writer: a running thread.
+        limits: how much may wait.
+    """
+
+    def __init__(self, reader: MessageLogReader, writer: Writer, limits: LogLimits) -> None:
+        self.reader = reader
+        self._room = asyncio.Semaphore(limits.pending)
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, database: Database, *, limits: LogLimits | None = None) -> Self:
+        """Start the writer; what an earlier process left unfinished is removed in the background."""
+        writer = await asyncio.to_thread(Writer, database)
+        writer.start()
+        return cls(MessageLogReader(database), writer, limits or LogLimits())
+
+    async def append(self, record: Record) -> int:
+        """Make a record durable, and give its number.
+
+        When this is cancelled the record may be in the log or not: the log may say more than was sent, never less.
+
+        Raises:
+            LoggingFailed: the record is not durable, so the message must not move on.
+            InvalidMessage: there is a record with the same request id, direction and side (`DuplicateRecord`).
+        """
+        async with self._room:
+            spooled = record.body.spooled
+            handle = None if spooled is None else spooled.duplicate()
+            outcome: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            self._writer.submit(Pending(row_of(record), outcome, handle, record.body.size))
+            return await outcome
+
+    def statistics(self) -> LogStatistics:
+        """Tell how the log is doing."""
+        counters = self._writer.counters
+        return LogStatistics(
+            counters.appended, counters.failed, counters.commits, self._writer.waiting, counters.last_failure
+        )
+
+    async def close(self) -> None:
+        """Write what is queued, then stop."""
+        await asyncio.to_thread(self._writer.stop)

@@ -1,0 +1,178 @@
+"""What the log keeps of one message, and how it becomes a row and a value again.
+
+It refuses to know threads and files: the writer and the reader move rows.
+Pipelines make a `Record` per message; auditors get `StoredRecord` back.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from securityserver.messagelog.body import Body
+from securityserver.messagelog.tables import MESSAGE_RECORD, RECORD
+from xroad.identifiers import ClientId, ServiceId
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+Row = list[Any]
+
+# In the order of `row_of`; the row's number is given by the database.
+COLUMNS: tuple[str, ...] = tuple(column.name for column in RECORD.columns if column.name != "id")
+BODY_ID = COLUMNS.index("body_id")
+
+
+class Direction(StrEnum):
+    """Which half of an exchange."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+class Side(StrEnum):
+    """Whose server logs: the consumer's (X-Road: client side) or the producer's."""
+
+    CONSUMER = "consumer"
+    PRODUCER = "producer"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One message, to be logged.
+
+    Args:
+        direction: request or response.
+        side: whose server logs it.
+        query_id: `X-Road-Id` (PR-REST 4.3): the same in all four records of an exchange.
+        request_id: `x-road-request-id`: the same in request and response, on both sides.
+        client: who asks.
+        service: what is asked for.
+        user_id: `X-Road-UserId`, if any.
+        issue: `X-Road-Issue`, if any.
+        head: the exact bytes of the signed head part.
+        body: the body.
+        signature: the XAdES document.
+        at: when (aware, UTC).
+        hash_chain: of a batch signature, else `None`.
+        hash_chain_result: of a batch signature, else `None`.
+    """
+
+    direction: Direction
+    side: Side
+    query_id: str
+    request_id: str
+    client: ClientId
+    service: ServiceId
+    user_id: str | None
+    issue: str | None
+    head: bytes
+    body: Body
+    signature: bytes
+    at: datetime
+    hash_chain: bytes | None = None
+    hash_chain_result: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """One message of the log; as `Record`, with its body told by size and SHA-512 digest."""
+
+    id: int
+    direction: Direction
+    side: Side
+    query_id: str
+    request_id: str
+    client: ClientId
+    service: ServiceId
+    user_id: str | None
+    issue: str | None
+    head: bytes
+    body_size: int
+    body_digest: bytes
+    signature: bytes
+    signature_hash: bytes | None
+    at: datetime
+    hash_chain: bytes | None
+    hash_chain_result: bytes | None
+
+
+def row_of(record: Record) -> Row:
+    """Give the row, in the order of `COLUMNS`; `body_id` is still empty."""
+    client, service, body = record.client, record.service, record.body
+    provider = service.client
+    return [
+        MESSAGE_RECORD,
+        milliseconds(record.at),
+        searchable(record.query_id),
+        searchable(record.request_id),
+        int(record.direction is Direction.RESPONSE),
+        int(record.side is Side.CONSUMER),
+        client.instance,
+        client.member_class,
+        client.member_code,
+        client.subsystem_code,
+        provider.instance,
+        provider.member_class,
+        provider.member_code,
+        provider.subsystem_code,
+        service.service_code,
+        service.service_version,
+        None if record.user_id is None else searchable(record.user_id),
+        None if record.issue is None else searchable(record.issue),
+        record.head,
+        body.inline,
+        None,
+        body.size,
+        body.digest,
+        record.signature,
+        record.hash_chain,
+        record.hash_chain_result,
+        hashlib.sha512(record.signature).digest(),
+    ]
+
+
+def stored(row: RowMapping) -> StoredRecord:
+    """Give the value of a row."""
+    provider = ClientId(
+        row["service_instance"],
+        row["service_member_class"],
+        row["service_member_code"],
+        row["service_subsystem_code"],
+    )
+    return StoredRecord(
+        id=row["id"],
+        direction=Direction.RESPONSE if row["response"] else Direction.REQUEST,
+        side=Side.CONSUMER if row["client_side"] else Side.PRODUCER,
+        query_id=row["query_id"],
+        request_id=row["request_id"],
+        client=ClientId(row["instance"], row["member_class"], row["member_code"], row["subsystem_code"]),
+        service=ServiceId(provider, row["service_code"], row["service_version"]),
+        user_id=row["user_id"],
+        issue=row["issue"],
+        head=row["head"],
+        body_size=row["body_size"],
+        body_digest=row["body_digest"],
+        signature=row["signature"],
+        signature_hash=row["signature_hash"],
+        at=_EPOCH + row["time"] * _MILLISECOND,
+        hash_chain=row["hash_chain"],
+        hash_chain_result=row["hash_chain_result"],
+    )
+
+
+def milliseconds(at: datetime) -> int:
+    """Give milliseconds since 1970 (UTC), as the column `time` has them."""
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def searchable(text: str) -> str:
+    """Give text that a database can hold.
+
+    A header may carry bytes that are no UTF-8, which HTTP parsers keep as lone surrogates: a sender could stop the
+    whole batch with them. The head part keeps the exact bytes; a column only serves to find them.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,82 @@
+"""The message log's tables, after the data model of X-Road's (DM-ML), as SQLAlchemy sees them.
+
+It refuses to know what a record means: `records` turns rows into values.
+The migrations create these tables; a test compares the two.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+METADATA = MetaData()
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER.
+_BIG = BigInteger().with_variant(Integer, "sqlite")
+
+MESSAGE_RECORD = "m"  # discriminator; DM-ML's other kind, "t", is a time-stamp record
+
+BODY = Table(
+    "log_body",
+    METADATA,
+    # A large body's chunks are committed before the record that names them: a body without a record is an orphan.
+    Column("id", _BIG, primary_key=True),
+    sqlite_autoincrement=True,
+)
+
+BODY_CHUNK = Table(
+    "log_body_chunk",
+    METADATA,
+    Column("id", _BIG, primary_key=True),
+    Column("body_id", _BIG, ForeignKey("log_body.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    UniqueConstraint("body_id", "position", name="uq_log_body_chunk"),
+)
+
+RECORD = Table(
+    "log_record",
+    METADATA,
+    Column("id", _BIG, primary_key=True),
+    Column("discriminator", String(1), nullable=False),
+    Column("time", BigInteger, nullable=False),  # milliseconds since 1970-01-01T00:00:00Z, as DM-ML
+    Column("query_id", String(255), nullable=False),
+    Column("request_id", String(255), nullable=False),
+    Column("response", SmallInteger, nullable=False),  # 1: a response, 0: a request
+    Column("client_side", SmallInteger, nullable=False),  # 1: logged by the consumer's server, 0: by the provider's
+    Column("instance", String(255), nullable=False),
+    Column("member_class", String(255), nullable=False),
+    Column("member_code", String(255), nullable=False),
+    Column("subsystem_code", String(255)),
+    Column("service_instance", String(255), nullable=False),
+    Column("service_member_class", String(255), nullable=False),
+    Column("service_member_code", String(255), nullable=False),
+    Column("service_subsystem_code", String(255)),
+    Column("service_code", String(255), nullable=False),
+    Column("service_version", String(255)),
+    Column("user_id", String(1024)),
+    Column("issue", String(1024)),
+    Column("head", LargeBinary, nullable=False),
+    Column("body", LargeBinary),
+    Column("body_id", _BIG, ForeignKey("log_body.id")),
+    Column("body_size", BigInteger, nullable=False),
+    Column("body_digest", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("hash_chain", LargeBinary),
+    Column("hash_chain_result", LargeBinary),
+    Column("signature_hash", LargeBinary),
+    UniqueConstraint("request_id", "response", "client_side", name="uq_log_record_message"),
+    Index("ix_log_record_query_id", "query_id"),
+    Index("ix_log_record_time", "time"),
+    Index("ix_log_record_body_id", "body_id", unique=True, sqlite_where=Column("body_id").is_not(None)),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,212 @@
+"""Opens a server's database: SQLite with write-ahead log now, by URL so that PostgreSQL can stand in its place.
+
+It refuses to know tables: packages that own some bring their migrations.
+Everything that only SQLite knows is here; whoever holds a `Database` sees transactions and snapshots.
+"""
+
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from serverkit.migrations import Migrations, NewerSchema, migrate
+
+# Long enough for another process's `apply` or checkpoint, short enough that a caller still gets an answer.
+BUSY_TIMEOUT_SECONDS = 10
+# 16 MiB of 4 KiB pages: measured twice as fast under load as SQLite's 1000, since hot index pages are copied once.
+WAL_CHECKPOINT_PAGES = 4096
+# After a checkpoint the write-ahead log is cut back to this.
+WAL_KEPT_BYTES = 32 * 1024 * 1024
+# A full check reads the whole file; above this it would break the promise of a start within 2 seconds.
+FULL_CHECK_BYTES = 128 * 1024 * 1024
+# Bodies of messages are in the file: nobody but the server's own account reads them.
+_OWNER_ONLY = 0o600
+
+
+class DatabaseUnusable(Exception):  # noqa: N818 - says what the administrator meets
+    """The database cannot be opened; the message says what to do."""
+
+
+class Database:
+    """An open database; safe to share between threads.
+
+    Args:
+        url: where it is.
+        writer: connections that write.
+        reader: connections that can only read.
+    """
+
+    def __init__(self, url: URL, writer: Engine, reader: Engine) -> None:
+        self.url = url.render_as_string(hide_password=True)
+        self._path = url.database
+        self._writer, self._reader = writer, reader
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Write: all of it or nothing, durable when the block has ended."""
+        with self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read one consistent snapshot; writing through it fails. Keep it short: it holds back checkpoints."""
+        with self._reader.begin() as connection:
+            yield connection
+
+    def autocommit_connection(self) -> sqlite3.Connection:
+        """Give the driver's own connection, on which each statement is a durable transaction; the caller closes it.
+
+        For the one hot path that cannot pay for a transaction of three statements; see `messagelog.writer`.
+        """
+        pooled = self._writer.raw_connection()
+        connection = pooled.driver_connection
+        pooled.detach()
+        if not isinstance(connection, sqlite3.Connection):
+            raise TypeError("only SQLite is supported")
+        return connection
+
+    def wal_bytes(self) -> int:
+        """Give the size of the write-ahead log now."""
+        try:
+            return os.stat(f"{self._path}-wal").st_size  # noqa: PTH116 - called per commit: no Path is built
+        except FileNotFoundError:
+            return 0
+
+    def close(self) -> None:
+        """Close all connections; the last one out checkpoints the write-ahead log."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+def open_database(url: str, migrations: Migrations) -> Database:
+    """Open, check and migrate; blocks.
+
+    Args:
+        url: ``sqlite:////absolute/path``.
+        migrations: the tables that the code expects.
+
+    Raises:
+        DatabaseUnusable: not a supported URL, damaged, another program's, newer than the code, locked or unreadable.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        raise DatabaseUnusable(f"{parsed!r}: use sqlite:////absolute/path; other engines are not supported yet.")
+    path = Path(parsed.database)
+    try:
+        _create_whole(path, migrations.application_id)
+        _check_file(path, migrations.application_id)
+        database = Database(parsed, _engine(parsed, _on_begin_write), _engine(parsed, _on_begin_read))
+        with database.transaction() as connection:
+            migrate(connection, migrations)
+    except NewerSchema as error:
+        raise DatabaseUnusable(f"{path}: {error}") from error
+    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+        raise DatabaseUnusable(f"{path}: cannot be opened ({_cause(error)}); {_advice(error)}") from error
+    return database
+
+
+def _create_whole(path: Path, application_id: int) -> None:
+    """Make a new file complete before it gets its name, so that an empty one can only be a damaged one."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL, _OWNER_ONLY))
+    try:
+        _write_header(draft, application_id)
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return  # another process was faster: its file is as good
+    finally:
+        draft.unlink()
+    _sync_directory(path.parent)
+
+
+def _write_header(draft: Path, application_id: int) -> None:
+    connection = sqlite3.connect(draft, isolation_level=None)
+    try:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA application_id={application_id:d}")
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _check_file(path: Path, application_id: int) -> None:
+    size = path.stat().st_size
+    if not size:
+        raise DatabaseUnusable(
+            f"{path}: the file is empty, so its content was lost; restore it from a backup, "
+            "or remove it if this server shall start with nothing."
+        )
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_SECONDS)
+    try:
+        found = connection.execute("PRAGMA application_id").fetchone()[0]
+        if found != application_id:
+            raise DatabaseUnusable(f"{path}: this is another program's database; give the path of this server's own.")
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if size <= FULL_CHECK_BYTES else "ok"
+    finally:
+        connection.close()
+    if verdict != "ok":
+        raise DatabaseUnusable(f"{path}: the file is damaged ({verdict}); keep it, and restore a backup in its place.")
+
+
+def _engine(url: URL, on_begin: Any) -> Engine:  # noqa: ANN401 - an SQLAlchemy event listener
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "cached_statements": 512})
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", on_begin)
+    return engine
+
+
+def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver must not begin transactions by itself: it would leave schema changes outside of them.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",  # a commit returns after the write-ahead log was synced
+        "foreign_keys=ON",
+        f"wal_autocheckpoint={WAL_CHECKPOINT_PAGES}",
+        f"journal_size_limit={WAL_KEPT_BYTES}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_begin_write(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # take the lock now: an upgrade later could not wait for it
+
+
+def _on_begin_read(connection: Connection) -> None:
+    connection.exec_driver_sql("PRAGMA query_only=ON")
+    connection.exec_driver_sql("BEGIN")
+
+
+def _cause(error: Exception) -> object:
+    if isinstance(error, DBAPIError):
+        return error.orig
+    return error.strerror if isinstance(error, OSError) else error
+
+
+def _advice(error: Exception) -> str:
+    text = str(_cause(error))
+    if "malformed" in text or "not a database" in text:
+        return "it is damaged: keep it, and restore a backup in its place."
+    if "locked" in text:
+        return "another process holds it: stop that process, or try again."
+    if "full" in text or "No space" in text:
+        return "make room on the disk."
+    return "see that the directory exists and that this server's account may write there."
