@@ -154,7 +154,7 @@ def load_directory(
     expires_at = _own_expiry(files, own, at, require_private=require_private)
     known = {own: _load_shared(files, own, previous)}
     rejected: dict[str, str] = {}
-    for instance in _instances(files) - {own}:
+    for instance in sorted(_instances(files) - {own}):
         _load_federated(files, instance, at, previous, known, rejected)
     private, private_digest = _load_private(files, own)
     return TrustSnapshot(
