@@ -17,6 +17,7 @@ from lxml import etree
 
 from xroad import errors, xmlsafe
 from xroad.algorithms import SHA512, DigestAlgorithm, digest_by_uri
+from xroad.ber import encode
 
 SIG_HASH_CHAIN: Final = "/sig-hashchain.xml"
 SIG_HASH_CHAIN_RESULT: Final = "/sig-hashchainresult.xml"
@@ -144,18 +145,10 @@ def _combine(digests: Sequence[DigestValue], algorithm: DigestAlgorithm) -> byte
 def digest_list(digests: Sequence[DigestValue]) -> bytes:
     """Return PR-SIGDOC's DigestList, DER: SEQUENCE OF SEQUENCE { digest, name of its method, no transforms }."""
     singles = (
-        _der(0x30, _der(0x04, each.value) + _der(0x0C, each.algorithm.uri.encode()) + _der(0x30, b""))
+        encode(0x30, encode(0x04, each.value) + encode(0x0C, each.algorithm.uri.encode()) + encode(0x30, b""))
         for each in digests
     )
-    return _der(0x30, b"".join(singles))
-
-
-def _der(tag: int, content: bytes) -> bytes:
-    length = len(content)
-    if length < 0x80:  # noqa: PLR2004 - DER's short form
-        return bytes((tag, length)) + content
-    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets + content
+    return encode(0x30, b"".join(singles))
 
 
 def _chain_xml(tree: _Tree, index: int, parts: Sequence[bytes], method: str, data_name: str) -> bytes:

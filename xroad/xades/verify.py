@@ -35,6 +35,7 @@ from xroad.xades.names import SIG_HASH_CHAIN, SIG_HASH_CHAIN_RESULT, is_part_nam
 if TYPE_CHECKING:
     from xroad.globalconf.snapshot import TrustSnapshot
 
+_NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 _FOR_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
@@ -60,6 +61,7 @@ class _Message:
     digest: DigestAlgorithm
     hash_chain_result: bytes | None
     hash_chain: bytes | None
+    files: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def verify(
     digest: DigestAlgorithm = SHA512,
     hash_chain_result: bytes | None = None,
     hash_chain: bytes | None = None,
+    files: Mapping[str, bytes] = _NO_FILES,
     cache: VerdictCache | None = None,
 ) -> VerifiedSignature:
     """Return the verified signature of a member over all parts of a message, in the order of X-Road's own checks.
@@ -91,6 +94,7 @@ def verify(
         digest: what made the digests.
         hash_chain_result: the part of that kind, if there was one.
         hash_chain: the part of that kind, if there was one.
+        files: other files of a signed document, by name, that its hash chain may refer to; messages have none.
         cache: remembers verdicts on certificates.
 
     Raises:
@@ -103,7 +107,7 @@ def verify(
     """
     if not parts or not all(is_part_name(name) for name in parts):
         raise ValueError("the parts of a message are /message.xml, /attachment1, …")
-    message = _Message(parts, digest, hash_chain_result, hash_chain)
+    message = _Message(parts, digest, hash_chain_result, hash_chain, files)
     # 1. The form: one signature, unique ids, nothing but what X-Road writes.
     located = form.locate(xml)
     octets = xmlsafe.canonicalize(located.signed_info, located.canonicalization)
@@ -162,7 +166,9 @@ def _check_hash_chain(message: _Message) -> None:
             "The signature is over a hash chain, and the message has none: the peer must send it."
         )
     inputs = {name: DigestValue(message.digest, value) for name, value in message.parts.items()}
-    files = {SIG_HASH_CHAIN: message.hash_chain}
+    files = dict(message.files)
+    if message.hash_chain is not None:
+        files[SIG_HASH_CHAIN] = message.hash_chain
     try:
         hashchain.verify(message.hash_chain_result, inputs, files.get)
     except errors.XRoadError as error:
