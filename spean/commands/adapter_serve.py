@@ -1,0 +1,28 @@
+"""``spean adapter serve``: answers the shared standard's searches from a programme's own data.
+
+It refuses to know the bus: the institution's security server calls it like any other service.
+"""
+
+import argparse
+import asyncio
+
+from adapters.errors import ConfigError
+from adapters.serve import serve
+from serverkit.logs import configure_logs
+from spean.commands.common import serve_until_stopped, told
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve one adapter until SIGTERM or Ctrl-C."""
+    configure_logs()
+
+    async def one_adapter(stop: asyncio.Event) -> None:
+        await serve(arguments.config, stop=stop, ready=_tell)
+
+    with told(ConfigError):
+        serve_until_stopped(one_adapter)
+    return 0
+
+
+def _tell(url: str) -> None:
+    print(f"The adapter answers at {url}. Stop it with Ctrl-C.", flush=True)

@@ -1,0 +1,29 @@
+"""``spean central run``: signs and distributes the global configuration until it is told to stop.
+
+It refuses to change CENTRAL.toml: the governing authority does, and a running server takes it over.
+"""
+
+import argparse
+import asyncio
+
+from centralserver.server import Running
+from centralserver.server import run as run_central
+from serverkit.config import ConfigError
+from serverkit.logs import configure_logs
+from spean.commands.common import serve_until_stopped, told
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    configure_logs()
+
+    async def central(stop: asyncio.Event) -> None:
+        await run_central(arguments.config, stop=stop, ready=_tell)
+
+    with told(ConfigError):
+        serve_until_stopped(central)
+    return 0
+
+
+def _tell(running: Running) -> None:
+    print(f"The central server answers at {running.base_url}. Its anchor is in {running.internal_anchor}.", flush=True)
