@@ -440,8 +440,8 @@ class RemoteFault(XRoadError):
     def __init__(self, received_code: str, detail: str, *, error_id: str | None = None) -> None:
         self.received_code = received_code
         full_code = documented_code(received_code)
-        leaf = XRoadError.by_code.get(full_code.rsplit(".", 1)[-1].casefold())
-        blame = _SEEN_FROM_HERE[leaf.default_blame] if leaf is not None else Blame.PEER
+        known = (XRoadError.by_code.get(part.casefold()) for part in reversed(full_code.split(".")))
+        blame = next((_SEEN_FROM_HERE[leaf.default_blame] for leaf in known if leaf is not None), Blame.PEER)
         super().__init__(detail, blame=blame, error_id=error_id)
         self.full_code = full_code
         self.bare_code = without_side(full_code)

@@ -24,7 +24,7 @@ MAX_PADDING_BYTES: Final = 16
 
 _NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _MEDIA_TYPE = re.compile(rf"\s*({_NAME}/[!#$%&'*+\-.^_`|~0-9A-Za-z/]+)\s*")
-_PARAMETER = re.compile(rf"\s*;\s*(?:({_NAME})\s*=\s*(?:({_NAME}|[^\s\";,]+)|\"((?:[^\"\\]|\\.)*)\")\s*)?")
+_PARAMETER = re.compile(rf"\s*;\s*(?:({_NAME})\s*=\s*(?:([^\s\";,]+)|\"((?:[^\"\\]|\\.)*)\")\s*)?")
 # RFC 2046 section 5.1.1: the characters of a boundary, 1 to 70 of them.
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]\Z")
 _HEADER_NAME = re.compile(rf"{_NAME}\Z")
