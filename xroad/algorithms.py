@@ -6,7 +6,7 @@ Signing and verifying of messages, time-stamps and configurations look their alg
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, Protocol
 
@@ -42,7 +42,7 @@ class DigestAlgorithm:
 
     name: str
     uri: str
-    primitive: hashes.HashAlgorithm
+    primitive: hashes.HashAlgorithm = field(compare=False, repr=False)
 
     def digest(self, data: bytes) -> bytes:
         """Return the digest of data."""

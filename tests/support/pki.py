@@ -12,6 +12,7 @@ It knows nothing of trust decisions: those are what the tests are about.
     pki.ocsp(member.certificate, this_update=AT - timedelta(hours=9))   # stale
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,8 +27,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from tests.support import stamps
+from tests.support.stamps import Issued, PrivateKey
+from xroad.globalconf.index import build_index
+from xroad.globalconf.parameters.model import ApprovedCaInfo, CaInfo, Member, OcspInfo, SharedParameters, TsaInfo
+from xroad.globalconf.profiles import FI_PROFILE
+from xroad.globalconf.snapshot import KnownInstance, TrustSnapshot, snapshot_digest
+from xroad.identifiers import ClientId
+
 KeyType = Literal["ec-p256", "ec-p384", "rsa-2048", "rsa-1024"]
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 Status = Literal["good", "revoked", "unknown"]
 Usage = Literal["auth", "sign", "ocsp", "tsa", "none"]
 
@@ -43,14 +51,6 @@ def key(key_type: KeyType, label: str) -> PrivateKey:
     if key_type.startswith("ec-"):
         return ec.generate_private_key(ec.SECP256R1() if key_type == "ec-p256" else ec.SECP384R1())
     return rsa.generate_private_key(public_exponent=65537, key_size=int(key_type.removeprefix("rsa-")))
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A certificate and its private key."""
-
-    certificate: x509.Certificate
-    key: PrivateKey
 
 
 def name(common_name: str, *, serial_number: str | None = None, organization: str = "Test") -> x509.Name:
@@ -179,6 +179,37 @@ class Pki:
         signed = builder.sign(signer.key, hashes.SHA256())
         return signed.public_bytes(Encoding.DER)
 
+    def time_stamp(self, digest: bytes, *, at: datetime | None = None, signer: Issued | None = None) -> bytes:
+        """Return a time-stamp token (DER) over a SHA-512 digest; see `tests.support.stamps` for bad ones."""
+        return stamps.token(signer or self.tsa, digest, at or self.at)
+
+    def trust(
+        self,
+        instance: str = "KH-SANDBOX",
+        *,
+        members: Sequence[str] = ("GOV/MOP", "GOV/NSAF"),
+        freshness: timedelta = timedelta(hours=1),
+        responder: x509.Certificate | None = None,
+        authentication_only: bool = False,
+        profile: str = FI_PROFILE,
+    ) -> TrustSnapshot:
+        """Return a real snapshot in which this authority and its services are approved."""
+        responders = () if responder is None else (OcspInfo("http://ocsp", _der(responder)),)
+        top, *others = (CaInfo(_der(each), responders) for each in self.ca_certificates)
+        approved = ApprovedCaInfo(
+            "Test CA", top, profile, intermediates=tuple(others), authentication_only=authentication_only
+        )
+        shared = SharedParameters(
+            instance=instance,
+            ocsp_freshness_seconds=int(freshness.total_seconds()),
+            approved_cas=(approved,),
+            approved_tsas=(TsaInfo("Test TSA", "http://tsa", _der(self.tsa.certificate)),),
+            members=tuple(Member(ClientId.parse(f"{instance}/{each}"), each, "") for each in members),
+        )
+        digest = hashlib.sha256(repr(shared).encode()).hexdigest()
+        known = {instance: KnownInstance(build_index(shared, 6, digest), self.at + 365 * DAY)}
+        return TrustSnapshot(instance, snapshot_digest(instance, known, ""), self.at + 365 * DAY, None, known)
+
     def chain_ocsp(self, certificate: x509.Certificate) -> tuple[bytes, ...]:
         """Good responses for a certificate and, if there is one, for the intermediate that issued it."""
         responses = [self.ocsp(certificate)]
@@ -186,6 +217,10 @@ class Pki:
             response = self.ocsp(self.intermediate.certificate, responder=self.root, issuer=self.root.certificate)
             responses.append(response)
         return tuple(responses)
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
 
 
 def authority(
