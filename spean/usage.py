@@ -82,8 +82,13 @@ def _central_init(parser: argparse.ArgumentParser) -> None:
     _central(parser)
     parser.add_argument("--instance", required=True, help="the instance identifier, such as KH-PILOT")
     parser.add_argument(
-        "--url", default="http://127.0.0.1:8080", help="where nodes reach the central server (default: %(default)s)"
+        "--operator", default="GOV/AUTHORITY", metavar="CLASS/MEMBER", help="who governs it (default: %(default)s)"
     )
+    parser.add_argument("--operator-name", default="Governing authority", help="its name (default: %(default)s)")
+    parser.add_argument(
+        "--listen", default="127.0.0.1:8090", metavar="HOST:PORT", help="address to serve on (default: %(default)s)"
+    )
+    parser.add_argument("--url", help="where nodes reach the central server, if not at that address")
     parser.add_argument(
         "--authority", type=Path, metavar="DIR-public", help="approve the authority that gave this folder"
     )

@@ -14,9 +14,10 @@ from securityserver.confstore import ConfigurationStore
 from securityserver.messagelog import MessageLogReader, StoredRecord
 from securityserver.migrations import open_node_database
 from spean.sandbox.story import StoryBrokenError
-from xroad.evidence import EvidenceRecord, Exchange, Judgement, judge
-from xroad.globalconf import load_directory
+from xroad.evidence import Agreement, Direction, EvidenceRecord, Exchange, Judgement, agree, judge
 from xroad.globalconf.snapshot import TrustSnapshot
+from xroad.globalconf.stored import load_directory
+from xroad.xades import SignatureData
 
 
 async def exchange_of(node_file: Path, query_id: str) -> Exchange:
@@ -45,6 +46,11 @@ def judgements(exchange: Exchange, trust: TrustSnapshot) -> tuple[Judgement, Jud
     return judge(exchange.request, trust, now), judge(exchange.response, trust, now)
 
 
+def compared(one: Exchange, other: Exchange, trust: TrustSnapshot) -> Agreement:
+    """Hold the two sides' evidence against each other; raises an XRoadError when one side's does not hold by itself."""
+    return agree(one, other, trust, datetime.now(UTC))
+
+
 @contextmanager
 def _reader(config: NodeConfig) -> Iterator[MessageLogReader]:
     database = open_node_database(config.database)
@@ -61,10 +67,8 @@ async def _evidence(reader: MessageLogReader, record: StoredRecord) -> EvidenceR
         digest.update(chunk)
         size += len(chunk)
     return EvidenceRecord(
-        direction=record.direction.value,
+        direction=Direction(record.direction.value),
         head=record.head,
         body_digest=digest.digest() if size else None,
-        signature=record.signature,
-        hash_chain_result=record.hash_chain_result,
-        hash_chain=record.hash_chain,
+        signature=SignatureData(record.signature, record.hash_chain_result, record.hash_chain),
     )

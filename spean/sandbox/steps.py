@@ -23,7 +23,6 @@ from spean.sandbox.story import Story
 from spean.sandbox.wire import ReplaceOnce, StolenKeys, Wire
 from xroad.errors import XRoadError
 from xroad.evidence import Exchange
-from xroad.evidence import agree as compare
 
 OK: Final = 200
 REFUSED: Final = 500
@@ -123,21 +122,24 @@ async def agree(scene: Scene, query_id: str) -> None:
         f"Offline: exchange {query_id} is read from both message logs and verified",
         "ក្រៅប្រព័ន្ធ៖ ការផ្លាស់ប្ដូរនេះត្រូវបានអានពីកំណត់ហេតុទាំងសងខាង ហើយផ្ទៀងផ្ទាត់",
     ):
-        sides = [await _verified(story, layout.node(each), query_id, each) for each in (NSAF, MOP)]
         try:
-            compare(*sides)
+            consumer = await _verified(scene, query_id, NSAF)
+            provider = await _verified(scene, query_id, MOP)
+            agreement = proof.compared(consumer, provider, proof.stored_trust(layout.node(NSAF)))
         except XRoadError as problem:
-            story.expect("the two sides' evidence agrees", came=problem.detail, wanted="the same evidence")
-        else:
-            story.tell("The evidence of the two sides agrees: same request, same answer, same signatures.")
+            story.expect("the evidence holds", came=f"{problem.full_code}: {problem.detail}", wanted="verified")
+            return
+        if story.expect("differences between the two sides", came=agreement.differences, wanted=()):
+            story.tell("The evidence of the two sides agrees: the same request, answer and signatures.")
 
 
-async def _verified(story: Story, node_file: Path, query_id: str, side: Institution) -> Exchange:
+async def _verified(scene: Scene, query_id: str, side: Institution) -> Exchange:
+    node_file = scene.instance.layout.node(side)
     exchange = await proof.exchange_of(node_file, query_id)
     for judgement in proof.judgements(exchange, proof.stored_trust(node_file)):
-        story.tell(
-            f"{side.member_code}'s log: {judgement.direction} signed by {judgement.signer} "
-            f"at {judgement.signing_time:%H:%M:%S} UTC, certificate good at {judgement.ocsp_produced_at:%H:%M:%S}"
+        scene.story.tell(
+            f"{side.member_code}'s log: {judgement.direction.value} signed by {judgement.signer} at "
+            f"{judgement.signing_time:%H:%M:%S} UTC; OCSP answer of {judgement.ocsp_produced_at:%H:%M:%S}; verified"
         )
     return exchange
 
