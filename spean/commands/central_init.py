@@ -12,8 +12,11 @@ from typing import Final
 
 from centralserver.config import CaEntry, CentralConfig, MemberClassEntry, MemberEntry, OcspEntry, TsaEntry
 from centralserver.config_file import dump_config
+from centralserver.server import prepare
+from pki.errors import PkiError
+from serverkit.config import ConfigError
 from serverkit.http import Listen
-from spean.commands.common import make_pin_file, write_new
+from spean.commands.common import make_pin_file, told, write_new
 from spean.commands.paths import OCSP_PATH, TSA_PATH
 from spean.errors import CommandError, UsageError
 from xroad.errors import XRoadError
@@ -52,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         config = approve(config, path, arguments.authority)
     make(path, config, comment=_NEXT)
     print(
-        f"Wrote {path}. Start the central server: spean central run {path}\nIt makes the anchor that nodes start from."
+        f"Wrote {path}. Start the central server with: spean central run {path}\n"
+        f"Give {path.with_name('anchor.xml')} to each institution: a node starts from it."
     )
     return 0
 
@@ -97,9 +101,11 @@ def approve(config: CentralConfig, path: Path, public: Path) -> CentralConfig:
 
 
 def make(path: Path, config: CentralConfig, *, comment: str = "") -> None:
-    """Write a new CENTRAL.toml and the PIN of its signing keys."""
+    """Write a new CENTRAL.toml, the PIN of its signing keys, the keys and the anchor."""
     write_new(path, (dump_config(config) + comment).encode())
     make_pin_file(path.parent / "central.pin")
+    with told(ConfigError, PkiError):
+        prepare(path)
 
 
 def _operator(instance: str, text: str) -> ClientId:

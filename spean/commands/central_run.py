@@ -8,6 +8,7 @@ import asyncio
 
 from centralserver.server import Running
 from centralserver.server import run as run_central
+from pki.errors import PkiError
 from serverkit.config import ConfigError
 from serverkit.logs import configure_logs
 from spean.commands.common import serve_until_stopped, told
@@ -20,10 +21,10 @@ def run(arguments: argparse.Namespace) -> int:
     async def central(stop: asyncio.Event) -> None:
         await run_central(arguments.config, stop=stop, ready=_tell)
 
-    with told(ConfigError):
+    with told(ConfigError, PkiError):
         serve_until_stopped(central)
     return 0
 
 
 def _tell(running: Running) -> None:
-    print(f"The central server answers at {running.base_url}. Its anchor is in {running.internal_anchor}.", flush=True)
+    print(f"The central server answers at {running.base_url}; its anchor is {running.anchors.internal}.", flush=True)

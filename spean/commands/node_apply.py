@@ -16,5 +16,5 @@ def run(arguments: argparse.Namespace) -> int:
     config = arguments.config or services.with_name("NODE.toml")
     with told(*NODE_ERRORS):
         changes = apply_services(config, services)
-    print(changes)
+    print(changes or "Nothing changed: the node has these clients, services and access rights already.")
     return 0

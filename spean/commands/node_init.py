@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 from securityserver.commands import init_node
-from serverkit.config import ConfigError
 from spean.commands.common import make_pin_file, told, write_new
 from spean.commands.node import NODE_ERRORS
 from spean.commands.node_toml import NodeSettings, node_toml
@@ -43,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 def make(config: Path, pin_file: Path) -> None:
     """Make what a written NODE.toml names; the PIN is a new random one unless the file is there."""
     make_pin_file(pin_file)
-    with told(*NODE_ERRORS, ConfigError):
+    with told(*NODE_ERRORS):
         init_node(config)
 
 

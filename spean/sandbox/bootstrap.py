@@ -20,7 +20,7 @@ from spean.sandbox.plan import INSTANCE, INSTITUTIONS, LOOPBACK, MEMBER_CLASS, I
 
 
 def make(layout: Layout, ports: Ports) -> None:
-    """Make all that must be there before the authority and the central server start."""
+    """Make everything of a new sandbox but its registries."""
     url = f"http://{LOOPBACK}:{ports.authority}"
     authority = authority_init.make(layout.authority, layout.authority_pin, name=f"{INSTANCE} test CA", url=url)
     for each in INSTITUTIONS:
@@ -31,12 +31,6 @@ def make(layout: Layout, ports: Ports) -> None:
             adapter.write_text(files.adapter_file(each, each.service.programme, layout, ports))
     authority.close()
     _make_central(layout, ports)
-
-
-def finish(layout: Layout) -> None:
-    """Give each node the anchor that the central server wrote."""
-    for each in INSTITUTIONS:
-        shutil.copyfile(layout.anchor, layout.node(each).with_name("anchor.xml"))
 
 
 def _make_node(each: Institution, authority: Authority, layout: Layout, ports: Ports) -> None:
@@ -77,6 +71,8 @@ def _make_central(layout: Layout, ports: Ports) -> None:
         ),
     )
     central_init.make(layout.central, config)
+    for each in INSTITUTIONS:
+        shutil.copyfile(layout.anchor, layout.node(each).with_name("anchor.xml"))
 
 
 def _request_file(layout: Layout, each: Institution, usage: str) -> Path:

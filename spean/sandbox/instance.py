@@ -103,7 +103,6 @@ async def _make(layout: Layout, ports: Ports, members: Crew) -> None:
     try:
         await asyncio.to_thread(bootstrap.make, layout, ports)
         await _start_authorities(layout, ports, members)
-        await asyncio.to_thread(bootstrap.finish, layout)
         if await population.wait():
             raise CommandError("The made-up registries could not be written; the lines above say why.")
     finally:
