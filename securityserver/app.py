@@ -1,0 +1,207 @@
+"""The composition root: builds a node out of its parts, starts them in order, and stops them in the other.
+
+It refuses to do any part's work. ``commands`` runs a node until a signal; tests and the sandbox run several in one process.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from pki.clock import Clock, SystemClock
+from pki.token import SoftwareToken
+from pki.upkeep import OcspUpkeep
+from securityserver.config import NodeConfig
+from securityserver.consumer import Consumer
+from securityserver.contexts import TlsContexts
+from securityserver.credentials import Credentials
+from securityserver.entrance import Entrance, refuse_backend, refuse_peer
+from securityserver.frontdoor import FrontDoor
+from securityserver.health import register_checks
+from securityserver.internaltls import InternalKey
+from securityserver.loops import supervised
+from securityserver.messagelog import MessageLog, Side, SpoolDirectory
+from securityserver.migrations import open_node_database
+from securityserver.monitoring import Monitor
+from securityserver.ocsprelay import OcspRelay
+from securityserver.peers import PeerClient
+from securityserver.provider import Provider
+from securityserver.relay_client import RelayClient
+from securityserver.serverconf import ServerConfStore
+from securityserver.services import ServiceClient
+from securityserver.trust import TrustKeeper
+from serverkit.http import HttpServer, Listen
+from serverkit.logs import get_logger
+from serverkit.metrics import HealthChecks, Metrics, monitoring_app
+from xroad.verdicts import VerdictCache
+
+log = get_logger("node")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a node really listens."""
+
+    client_http: tuple[Listen, ...]
+    client_https: tuple[Listen, ...]
+    message: tuple[Listen, ...]
+    ocsp: tuple[Listen, ...]
+    metrics: tuple[Listen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a node is made of, once it runs."""
+
+    config: NodeConfig
+    clock: Clock
+    token: SoftwareToken
+    conf: ServerConfStore
+    log: MessageLog
+    spools: SpoolDirectory
+    trust: TrustKeeper
+    upkeep: OcspUpkeep
+    credentials: Credentials
+    contexts: TlsContexts
+    consumer: Consumer
+    provider: Provider
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A running node."""
+
+    parts: Parts
+    addresses: Addresses
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, config: NodeConfig, clock: Clock | None = None) -> AsyncIterator["Node"]:
+        """Run a node: all its parts are up within, and down in order after.
+
+        Raises:
+            DatabaseUnusable, SpoolUnusable, PkiError: its database, spool or token cannot be used.
+            OSError: one of its addresses is taken.
+        """
+        async with AsyncExitStack() as parts_up:
+            parts = await _build(config, clock or SystemClock(), parts_up)
+            async with asyncio.TaskGroup() as loops:
+                await _first_look(parts)
+                background = [
+                    loops.create_task(supervised("global configuration", parts.trust.follow)),
+                    loops.create_task(supervised("ocsp", parts.upkeep.run)),
+                    loops.create_task(supervised("server configuration", parts.conf.follow)),
+                ]
+                try:
+                    async with _doors(parts) as addresses:
+                        log.info("node_started", server=str(config.server.id))
+                        yield cls(parts, addresses)
+                        log.info("node_stopping", server=str(config.server.id))
+                finally:
+                    for task in background:
+                        task.cancel()
+        log.info("node_stopped", server=str(config.server.id))
+
+
+async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack) -> Parts:
+    """Make the parts, those first that the others stand on; what must be closed is closed in the other order."""
+    limits = config.limits
+    database = await asyncio.to_thread(open_node_database, config.database)
+    up.callback(database.close)
+    token = await asyncio.to_thread(SoftwareToken.open, config.token.directory, config.token.pin())
+    spools = SpoolDirectory.open(config.spool_directory, inline_limit=limits.body_in_memory_bytes)
+    up.callback(spools.close)
+    message_log = await MessageLog.open(database)
+    up.push_async_callback(message_log.close)
+    conf = await asyncio.to_thread(ServerConfStore.load, database)
+    session = await up.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+    trust = TrustKeeper(
+        config.globalconf_directory,
+        config.server.anchor,
+        session,
+        clock,
+        refresh_seconds=config.globalconf.refresh_seconds,
+        on_change=lambda: upkeep.wake(),  # noqa: PLW0108  # made below
+    )
+    upkeep = OcspUpkeep(
+        config.ocsp_directory,
+        trust=trust.latest,
+        certificates=lambda: credentials.certificates(),
+        clock=clock,  # made below
+    )
+    credentials = Credentials(token, upkeep, trust.latest)
+    internal, verdicts = InternalKey(config.internal_tls_directory), VerdictCache()
+    contexts = TlsContexts(trust.latest, conf, credentials, internal)
+    services = ServiceClient(internal)
+    up.push_async_callback(services.close)
+    relay = RelayClient(session, config.ports.ocsp, limits.ocsp_relay_seconds)
+    peers = PeerClient(contexts.to_peers, relay, config.ports, limits, verdicts)
+    up.callback(peers.close)
+    consumer = Consumer(config.server.id, trust, conf, credentials, peers, message_log, spools, verdicts, limits, clock)
+    provider = Provider(trust, conf, credentials, services, message_log, spools, verdicts, limits, clock)
+    return Parts(
+        config,
+        clock,
+        token,
+        conf,
+        message_log,
+        spools,
+        trust,
+        upkeep,
+        credentials,
+        contexts,
+        consumer,
+        provider,
+        Metrics(),
+    )
+
+
+async def _first_look(parts: Parts) -> None:
+    """Be ready for exchanges when the doors open: a configuration and OCSP responses, fetched only when there are none."""
+    await asyncio.to_thread(parts.trust.load)
+    if parts.trust.latest() is None:
+        await parts.trust.refresh()
+    if not parts.credentials.has_responses():
+        await parts.upkeep.refresh()
+
+
+@asynccontextmanager
+async def _doors(parts: Parts) -> AsyncIterator[Addresses]:
+    """Open all doors; close them together, so that exchanges in flight on each get the whole time."""
+    config, limits, monitor = parts.config, parts.config.limits, Monitor(parts.metrics)
+    client = Entrance(
+        Side.CONSUMER, parts.consumer.handle, refuse_backend, monitor, asyncio.Semaphore(limits.exchanges)
+    )
+    peer = Entrance(Side.PRODUCER, parts.provider.handle, refuse_peer, monitor, asyncio.Semaphore(limits.exchanges))
+    relay = OcspRelay(parts.credentials.ocsp_by_relay_name)
+    listen = config.listen
+    async with AsyncExitStack() as opened:
+        doors = []
+        for handler, unreadable, places, tls in (
+            (client.handle, client.unreadable, listen.client_http, None),
+            (client.handle, client.unreadable, listen.client_https, parts.contexts.client_listener()),
+            (peer.handle, peer.unreadable, listen.message, parts.contexts.message_listener()),
+            (relay.handle, relay.unreadable, listen.ocsp, None),
+        ):
+            doors.append(await FrontDoor.open(handler, unreadable, places, limits, tls))
+            opened.push_async_callback(doors[-1].close, limits.shutdown_seconds)
+        metrics = await HttpServer.start(_monitoring(parts), listen.metrics)
+        opened.push_async_callback(metrics.close)
+        client_http, client_https, message, ocsp = (door.addresses for door in doors)
+        yield Addresses(client_http, client_https, message, ocsp, metrics.addresses)
+        await _close_together(doors, limits.shutdown_seconds)
+
+
+async def _close_together(doors: list[FrontDoor], seconds: float) -> None:
+    async with asyncio.TaskGroup() as closing:
+        for door in doors:
+            closing.create_task(door.close(seconds))
+
+
+def _monitoring(parts: Parts) -> aiohttp.web.Application:
+    checks = HealthChecks()
+    register_checks(checks, parts.trust, parts.upkeep, parts.log, parts.clock)
+    return monitoring_app(parts.metrics, checks)

@@ -1,0 +1,91 @@
+"""What an administrator does with a node, as functions for the command line: make it, run it, change its services.
+
+It refuses to know arguments, terminals and languages. ``spean`` calls it; the node itself is in ``app``.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from pki.clock import SystemClock
+from pki.token import SoftwareToken
+from securityserver.app import Node
+from securityserver.config import NodeConfig, load_config
+from securityserver.internaltls import InternalKey
+from securityserver.migrations import open_node_database
+from securityserver.serverconf import apply, export, load_services
+from serverkit.http import stop_signal
+from serverkit.logs import configure_logs
+
+# The message log's writer thread waits for the interpreter behind a busy event loop: 5 ms, Python's default, is felt in
+# every exchange under load; a fifth of it is not.
+SWITCH_SECONDS: Final = 0.001
+PRIVATE: Final = 0o700
+
+
+def init_node(config_file: Path) -> None:
+    """Make what NODE.toml names: token, data directory, database, and the key for the institution's own systems.
+
+    What is there already stays as it is.
+
+    Raises:
+        ConfigError, PkiError, DatabaseUnusable: the file says something that cannot be made.
+    """
+    config = load_config(config_file)
+    config.server.data.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    if not config.token.directory.exists():
+        SoftwareToken.create(config.token.directory, config.token.pin())
+    InternalKey(config.internal_tls_directory).create(str(config.server.id), SystemClock().now())
+    open_node_database(config.database).close()
+
+
+def run_node(config_file: Path, ready: Callable[[Node], None] = lambda _node: None) -> None:
+    """Run a node until SIGTERM or SIGINT, then let exchanges in flight finish.
+
+    Args:
+        config_file: NODE.toml.
+        ready: called when all its ports are open.
+
+    Raises:
+        ConfigError, PkiError, DatabaseUnusable, SpoolUnusable, OSError: it cannot start.
+    """
+    configure_logs()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    asyncio.run(_run(load_config(config_file), ready))
+
+
+async def _run(config: NodeConfig, ready: Callable[[Node], None]) -> None:
+    async with Node.running(config) as node:
+        ready(node)
+        await stop_signal()
+
+
+def apply_services(config_file: Path, services: Path) -> str:
+    """Make clients, services and access rights those of SERVICES.toml; a running node sees it within a second.
+
+    Returns:
+        What changed, one line each.
+
+    Raises:
+        ConfigError, DatabaseUnusable: one of the files or the database cannot be used; then nothing changed.
+    """
+    database = open_node_database(load_config(config_file).database)
+    try:
+        return "\n".join(apply(database, load_services(services)).lines())
+    finally:
+        database.close()
+
+
+def export_services(config_file: Path) -> str:
+    """Write clients, services and access rights as SERVICES.toml says them.
+
+    Raises:
+        ConfigError, DatabaseUnusable: the file or the database cannot be used.
+    """
+    database = open_node_database(load_config(config_file).database)
+    try:
+        return export(database)
+    finally:
+        database.close()

@@ -1,0 +1,89 @@
+"""What the consumer's pipeline holds after each of its steps, as types: a step out of order does not type-check.
+
+It refuses to do anything. ``consumer`` makes each value in one step and takes it in the next.
+"""
+
+from dataclasses import dataclass
+
+from securityserver.incoming import Caller
+from securityserver.messagelog import Body
+from securityserver.messages import Message
+from securityserver.peers import Route
+from securityserver.serverconf import Client
+from xroad.globalconf.snapshot import TrustSnapshot
+from xroad.rest import RestRequest, RestResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Step 1: the request's head, and who sent it by what kind of connection."""
+
+    request: RestRequest
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Step 2: the client is one of ours and came the way it is registered with."""
+
+    request: RestRequest
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Step 3: where the provider's servers are."""
+
+    request: RestRequest
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Step 3, its end: the whole request is here."""
+
+    request: RestRequest
+    body: Body | None
+    trust: TrustSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Step 4: the request, signed, and the OCSP responses that go with it."""
+
+    request: RestRequest
+    message: Message
+    ocsp: tuple[bytes, ...]
+    trust: TrustSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Step 5, first half: the signed request is durable, so that it may leave."""
+
+    signed: Signed
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Step 9: what came back, decoded and not yet believed."""
+
+    signed: Signed
+    answer: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Step 10: the answer is the provider's, unaltered, and to this request."""
+
+    request: RestRequest
+    response: RestResponse
+    answer: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Releasable:
+    """Step 11: the answer is durable, so that the backend may have it."""
+
+    response: RestResponse
+    body: Body | None

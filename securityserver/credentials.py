@@ -1,0 +1,165 @@
+"""The node's own keys as exchanges need them: what it authenticates with, and what each of its members signs with.
+
+It refuses to know messages and peers, and asks the token and the OCSP upkeep only. Both pipelines, the TLS listeners and the
+OCSP relay get their keys, certificates and responses here.
+"""
+
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+
+from pki.errors import OcspUnavailable, PkiError
+from pki.standing import chain_targets
+from pki.token import KeyId, KeyInfo, Signer, SoftwareToken, Usage
+from pki.upkeep import OcspUpkeep
+from xroad import xades
+from xroad.algorithms import SignatureAlgorithm, default_algorithm
+from xroad.certificates import relay_hash
+from xroad.errors import Blame, CannotCreateSignature, CannotSign, SslAuthenticationFailed
+from xroad.globalconf.snapshot import TrustSnapshot
+from xroad.identifiers import ClientId
+from xroad.ocsp import describe
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationIdentity:
+    """The key and certificate that the node shows to other servers."""
+
+    key_id: KeyId
+    certificate: x509.Certificate
+
+
+class Credentials:
+    """Chooses among the token's keys; raises errors that say what the administrator must do."""
+
+    def __init__(self, token: SoftwareToken, upkeep: OcspUpkeep, trust: Callable[[], TrustSnapshot | None]) -> None:
+        self._token, self._upkeep, self._trust = token, upkeep, trust
+        self._signer: Signer = token
+
+    def authentication(self) -> AuthenticationIdentity | None:
+        """Give the authentication key in use; None when there is none yet."""
+        for key in self._usable(Usage.AUTHENTICATION):
+            if key.certificate is not None:
+                return AuthenticationIdentity(key.id, key.certificate)
+        return None
+
+    def require_authentication(self) -> AuthenticationIdentity:
+        """Give the authentication key in use.
+
+        Raises:
+            SslAuthenticationFailed: there is none.
+        """
+        identity = self.authentication()
+        if identity is None:
+            raise SslAuthenticationFailed(
+                "This security server has no authentication certificate: request one and import it.",
+                blame=Blame.OWN_SERVER,
+            )
+        return identity
+
+    def load_authentication(self, context: ssl.SSLContext) -> None:
+        """Load the authentication key and certificate into a TLS context."""
+        self._token.load_into(context, self.require_authentication().key_id)
+
+    def authentication_ocsp(self) -> tuple[bytes, ...]:
+        """Give the OCSP responses of the authentication certificate and its intermediates.
+
+        Raises:
+            SslAuthenticationFailed: there is none that can be used.
+        """
+        identity = self.require_authentication()
+        try:
+            return self._upkeep.responses_for(identity.certificate)
+        except OcspUnavailable as error:
+            raise SslAuthenticationFailed(
+                f"This security server has no usable OCSP response for its authentication certificate: {error}",
+                blame=Blame.OWN_SERVER,
+            ) from error
+
+    def ocsp_by_relay_name(self) -> dict[str, bytes]:
+        """Give the usable OCSP responses of the authentication chain, by the name that the relay has for each certificate."""
+        identity, trust = self.authentication(), self._trust()
+        if identity is None or trust is None:
+            return {}
+        try:
+            responses = self._upkeep.responses_for(identity.certificate)
+        except OcspUnavailable:
+            return {}
+        chain = [target.certificate for target in chain_targets(identity.certificate, trust)]
+        return {relay_hash(item): response for item, response in zip(chain, responses, strict=True)}
+
+    def certificates(self) -> tuple[x509.Certificate, ...]:
+        """Give the certificates in use: those that OCSP responses are kept for."""
+        return tuple(key.certificate for key in self._token.keys if key.active and key.certificate is not None)
+
+    def has_responses(self) -> bool:
+        """Tell whether all certificates in use have OCSP responses that can be used now."""
+        try:
+            return all(self._upkeep.response(certificate) for certificate in self.certificates())
+        except OcspUnavailable:
+            return False
+
+    async def sign(
+        self, member: ClientId, parts: Sequence[xades.SignedPart], at: datetime, *, direct: bool
+    ) -> xades.SignatureData:
+        """Sign a message's parts as a member.
+
+        Args:
+            member: the member, or a subsystem of it.
+            parts: name and digest of each part.
+            at: the signing time.
+            direct: one reference per part; False gives the hash chain form, which servers of all versions verify.
+
+        Raises:
+            CannotCreateSignature: the member has no usable signing certificate here, or no OCSP response for it.
+            CannotSign: the token failed.
+        """
+        key, certificate = self._signing_key(member.member, at)
+        algorithm = default_algorithm(certificate.public_key())
+        prepare = xades.prepare if direct or len(parts) == 1 else xades.prepare_chained
+        unsigned = prepare(parts, certificate, self._signing_ocsp(certificate), key.chain, algorithm, at)
+        return unsigned.complete(await self._sign(key.id, unsigned.data_to_sign, unsigned.algorithm))
+
+    async def _sign(self, key_id: KeyId, data: bytes, algorithm: SignatureAlgorithm) -> bytes:
+        try:
+            return await self._signer.sign(key_id, data, algorithm)
+        except PkiError as error:
+            raise CannotSign(f"The token did not sign: {error}") from error
+
+    def _signing_key(self, member: ClientId, at: datetime) -> tuple[KeyInfo, x509.Certificate]:
+        expired = None
+        for key in self._usable(Usage.SIGNING):
+            if key.member != member or key.certificate is None:
+                continue
+            if key.certificate.not_valid_before_utc <= at <= key.certificate.not_valid_after_utc:
+                return key, key.certificate
+            expired = key.certificate
+        if expired is not None:
+            raise CannotCreateSignature(
+                f"The signing certificate {describe(expired)} of {member} is valid from "
+                f"{expired.not_valid_before_utc:%Y-%m-%d} to {expired.not_valid_after_utc:%Y-%m-%d} only: renew it.",
+                code_suffix="CertValidityTime",
+            )
+        raise CannotCreateSignature(
+            f"Member {member} has no signing certificate in this security server: request one and import it."
+        )
+
+    def _signing_ocsp(self, certificate: x509.Certificate) -> tuple[bytes, ...]:
+        try:
+            return self._upkeep.responses_for(certificate)
+        except OcspUnavailable as error:
+            raise CannotCreateSignature(
+                f"There is no usable OCSP response for the signing certificate {describe(certificate)}: {error}"
+            ) from error
+
+    def _usable(self, usage: Usage) -> list[KeyInfo]:
+        """Give the active keys of a usage, the newest certificate first."""
+        keys = [key for key in self._token.keys if key.usage is usage and key.active and key.certificate is not None]
+        return sorted(keys, key=_issued, reverse=True)
+
+
+def _issued(key: KeyInfo) -> float:
+    return key.certificate.not_valid_before_utc.timestamp() if key.certificate is not None else 0.0

@@ -1,0 +1,75 @@
+"""What comes in from a backend or peer over HTTP: who it is by its connection, and its body, piece by piece, in time.
+
+It refuses to know messages and rights. Both pipelines read through it, so that no read waits for ever.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Self
+
+from aiohttp import web
+
+from securityserver.messagelog import Body, BodySpool, BodyTooLarge
+from securityserver.tls import peer_certificate
+from xroad.errors import InvalidRequest, XRoadError
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """How somebody is connected: by TLS or not, and with which certificate (DER)."""
+
+    tls: bool
+    certificate: bytes | None
+
+    @classmethod
+    def of(cls, http: web.BaseRequest) -> Self:
+        """Look at a request's connection."""
+        connection = http.get_extra_info("ssl_object")
+        return cls(connection is not None, peer_certificate(connection))
+
+
+async def read_pieces(pieces: AsyncIterator[bytes], seconds: float, too_slow: type[XRoadError]) -> AsyncIterator[bytes]:
+    """Pass pieces on; each must come within the time.
+
+    Raises:
+        XRoadError: ``too_slow``, when one does not.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(seconds):
+                piece = await anext(pieces, None)
+        except TimeoutError as error:
+            raise too_slow(
+                f"Nothing came for {seconds:g} seconds in the middle of a message: send it without pauses."
+            ) from error
+        if piece is None:
+            return
+        yield piece
+
+
+async def body_of(http: web.BaseRequest, spool: BodySpool, seconds: float) -> Body | None:
+    """Take in the body of a backend's request; None when there is none, or nothing in it (as the reference has it).
+
+    Raises:
+        InvalidRequest: it is too large, or comes too slowly.
+    """
+    if not http.body_exists:
+        return None
+    await _invite(http)
+    try:
+        async for piece in read_pieces(http.content.iter_any(), seconds, InvalidRequest):
+            await spool.write(piece)
+    except BodyTooLarge as error:
+        raise InvalidRequest(
+            "The request's body is larger than this security server takes: send less at once, or have its limit raised."
+        ) from error
+    body = await spool.finish()
+    return body if body.size else None
+
+
+async def _invite(http: web.BaseRequest) -> None:
+    """Answer ``Expect: 100-continue`` (PR-REST 4.3), now that the body is wanted."""
+    if http.headers.get("Expect", "").lower() == "100-continue" and http.writer is not None:
+        await http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        http.writer.output_size = 0

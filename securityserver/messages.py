@@ -1,0 +1,182 @@
+"""REST messages between two security servers, as streams: one written, one read, with bodies in a spool.
+
+It refuses to know keys, trust and the order of an exchange; both pipelines use it for their half. SOAP's message parts will
+be read and written beside these, by the same two pipelines.
+"""
+
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from securityserver.messagelog import EMPTY_BODY, Body, BodySpool, BodyTooLarge, Direction, Record, Side
+from xroad import soap, xades
+from xroad.algorithms import SHA512
+from xroad.errors import InvalidMessage, MimeParsingFailed, MissingSignature
+from xroad.rest import RestRequest
+from xroad.transport import (
+    BodyChunk,
+    BodyStart,
+    Decoder,
+    Encoder,
+    Event,
+    Fault,
+    HashChain,
+    HashChainResult,
+    OcspPart,
+    RestHead,
+    Signature,
+)
+
+# A body's pieces are sent in writes of about this size.
+PIECE_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class MessageHead:
+    """What comes first of a message: the OCSP responses and the head part's exact bytes."""
+
+    ocsp: tuple[bytes, ...]
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A whole message; ``body`` is None when there is no body part, which is not the same as an empty one."""
+
+    head: bytes
+    body: Body | None
+    signature: xades.SignatureData
+
+    def digests(self) -> dict[str, bytes]:
+        """Give the SHA-512 digest of each part, by the name that signatures call it."""
+        return {part.name: part.digest for part in signed_parts(self.head, self.body)}
+
+
+def signed_parts(head: bytes, body: Body | None) -> tuple[xades.SignedPart, ...]:
+    """Name the parts of a message for its signature."""
+    first = xades.SignedPart(xades.MESSAGE, SHA512.digest(head))
+    return (first,) if body is None else (first, xades.SignedPart(xades.attachment_name(1), body.digest))
+
+
+class MessageReader:
+    """Reads one message: first its head, so that it can be refused before its body is taken in, then the rest.
+
+    Args:
+        decoder: for the message's content type and role.
+        pieces: the bytes as they come.
+    """
+
+    def __init__(self, decoder: Decoder, pieces: AsyncIterator[bytes]) -> None:
+        self._decoder = decoder
+        self._events = self._read(pieces)
+
+    async def head(self) -> MessageHead:
+        """Read up to the head part.
+
+        Raises:
+            RemoteFault: the sender sent a fault in its place.
+            PeerError: the message is not what the protocol says.
+        """
+        responses: list[bytes] = []
+        async for event in self._events:
+            match event:
+                case OcspPart(data):
+                    responses.append(data)
+                case RestHead(data):
+                    return MessageHead(tuple(responses), data)
+                case _:
+                    _refuse_fault(event)
+        raise MimeParsingFailed("The message ends before its head part; it was cut short, send it again.")
+
+    async def rest(self, head: MessageHead, spool: BodySpool) -> Message:
+        """Read what follows the head; the body goes into the spool, which must outlive the message.
+
+        Raises:
+            RemoteFault: the sender met an error after the head.
+            PeerError: the message is not what the protocol says, or too large.
+        """
+        has_body, result, chain = False, None, None
+        signature: bytes | None = None
+        async for event in self._events:
+            match event:
+                case BodyStart():
+                    has_body = True
+                case BodyChunk(data):
+                    await _spooled(spool, data)
+                case HashChainResult(data):
+                    result = data
+                case HashChain(data):
+                    chain = data
+                case Signature(data):
+                    signature = data
+                case _:
+                    _refuse_fault(event)
+        if signature is None:
+            raise MissingSignature("The message ends without a signature; sign it and send it again.")
+        body = await spool.finish() if has_body else None
+        return Message(head.head, body, xades.SignatureData(signature, result, chain))
+
+    async def _read(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+        waiting: deque[Event] = deque()
+        async for piece in pieces:
+            waiting.extend(self._decoder.feed(piece))
+            while waiting:
+                yield waiting.popleft()
+        for event in self._decoder.finish():
+            yield event
+
+
+async def write_message(encoder: Encoder, ocsp: tuple[bytes, ...], message: Message) -> AsyncIterator[bytes]:
+    """Write a message in pieces, small parts together in one."""
+    pending = bytearray()
+    for response in ocsp:
+        pending += encoder.ocsp(response)
+    pending += encoder.rest_head(message.head)
+    if message.body is not None:
+        pending += encoder.body_begin()
+        async for chunk in message.body.open_reader():
+            pending += chunk
+            if len(pending) >= PIECE_BYTES:
+                yield bytes(pending)
+                pending.clear()
+    signature = message.signature
+    if signature.hash_chain_result is not None and signature.hash_chain is not None:
+        pending += encoder.hash_chain(signature.hash_chain_result, signature.hash_chain)
+    pending += encoder.signature(signature.xml) + encoder.close()
+    yield bytes(pending)
+
+
+def _refuse_fault(event: Event) -> None:
+    if isinstance(event, Fault):
+        raise soap.parse_fault(event.data)
+
+
+async def _spooled(spool: BodySpool, data: bytes) -> None:
+    try:
+        await spool.write(data)
+    except BodyTooLarge as error:
+        raise InvalidMessage(
+            "The message's body is larger than this security server takes: send less at once, or have its limit raised."
+        ) from error
+
+
+def record_of(side: Side, direction: Direction, request: RestRequest, message: Message, at: datetime) -> Record:
+    """Make the log's record of one message of an exchange."""
+    return Record(
+        direction=direction,
+        side=side,
+        query_id=request.query_id,
+        request_id=request.request_id,
+        client=request.client,
+        service=request.service,
+        user_id=request.user_id,
+        issue=request.issue,
+        head=message.head,
+        body=message.body or EMPTY_BODY,
+        signature=message.signature.xml,
+        at=at,
+        hash_chain=message.signature.hash_chain,
+        hash_chain_result=message.signature.hash_chain_result,
+    )

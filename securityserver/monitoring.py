@@ -1,0 +1,135 @@
+"""One line in the log and one update of the metrics for each exchange, whatever its end.
+
+It refuses to know bodies, query strings and persons: identifiers, codes, sizes and durations are all that it takes.
+The two servers wrap each exchange in a ``Watch``; the pipelines tell it what they learn.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from securityserver.messagelog import Side
+from serverkit.logs import get_logger
+from serverkit.metrics import Metrics
+from xroad.errors import XRoadError
+from xroad.rest import RestRequest
+
+log = get_logger("exchange")
+
+DONE: Final = "ok"
+# The other side of the connection went away before it had its answer.
+ABANDONED: Final = "abandoned"
+UNKNOWN: Final = "unknown code"
+# From what a fast local service takes up to the longest timeouts.
+DURATIONS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is known of one exchange so far; written by the pipelines, read once at the end."""
+
+    side: Side
+    started: float = field(default_factory=time.monotonic)
+    client: str | None = None
+    service: str | None = None
+    query_id: str | None = None
+    request_id: str | None = None
+    peer: str | None = None
+    status: int | None = None
+    request_bytes: int = 0
+    response_bytes: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
+
+    def identify(self, request: RestRequest) -> None:
+        """Take the identifiers of the request."""
+        self.client, self.service = str(request.client), str(request.service)
+        self.query_id, self.request_id = request.query_id, request.request_id
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure one stage; a stage that is entered again adds up."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.stages[name] = self.stages.get(name, 0.0) + time.monotonic() - begun
+
+
+class Monitor:
+    """Writes the line and the metrics; one a node."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        registry = metrics.registry
+        self._exchanges = Counter(
+            "spean_exchanges", "Exchanges by side and outcome", ["side", "outcome"], registry=registry
+        )
+        self._seconds = Histogram(
+            "spean_exchange_seconds", "Whole exchanges", ["side"], buckets=DURATIONS, registry=registry
+        )
+        self._stages = Counter("spean_stage_seconds", "Time spent in each stage", ["side", "stage"], registry=registry)
+        self._bytes = Counter("spean_body_bytes", "Bytes of bodies", ["side", "direction"], registry=registry)
+        self._open = Gauge("spean_exchanges_open", "Exchanges under way", ["side"], registry=registry)
+
+    @contextmanager
+    def watching(self, side: Side) -> Iterator[Watch]:
+        """Count an exchange as under way."""
+        gauge = self._open.labels(side.value)
+        gauge.inc()
+        try:
+            yield Watch(side)
+        finally:
+            gauge.dec()
+
+    def done(self, watch: Watch) -> None:
+        """Record an exchange that came to its end."""
+        self._record(watch, DONE)
+        log.info("exchange", outcome=DONE, **_facts(watch))
+
+    def abandoned(self, watch: Watch) -> None:
+        """Record an exchange whose other side went away."""
+        self._record(watch, ABANDONED)
+        log.info("exchange", outcome=ABANDONED, **_facts(watch))
+
+    def refused(self, watch: Watch, error: XRoadError) -> None:
+        """Record an exchange that was refused."""
+        # A peer's code is its own text: it must not make metrics without end.
+        known = error.full_code.rsplit(".", 1)[-1].casefold() in XRoadError.by_code
+        self._record(watch, error.full_code if known else UNKNOWN)
+        log.warning(
+            "exchange",
+            outcome=error.full_code,
+            error_id=error.error_id,
+            blame=error.blame.value,
+            detail=error.detail,
+            **_facts(watch),
+        )
+
+    def _record(self, watch: Watch, outcome: str) -> None:
+        side = watch.side.value
+        self._exchanges.labels(side, outcome).inc()
+        self._seconds.labels(side).observe(time.monotonic() - watch.started)
+        for stage, seconds in watch.stages.items():
+            self._stages.labels(side, stage).inc(seconds)
+        self._bytes.labels(side, "request").inc(watch.request_bytes)
+        self._bytes.labels(side, "response").inc(watch.response_bytes)
+
+
+def _facts(watch: Watch) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "side": watch.side.value,
+        "client": watch.client,
+        "service": watch.service,
+        "query_id": watch.query_id,
+        "request_id": watch.request_id,
+        "peer": watch.peer,
+        "status": watch.status,
+        "request_bytes": watch.request_bytes,
+        "response_bytes": watch.response_bytes,
+        "milliseconds": round((time.monotonic() - watch.started) * 1000, 1),
+        "stages": {name: round(seconds * 1000, 1) for name, seconds in watch.stages.items()},
+    }
+    return {name: value for name, value in facts.items() if value is not None}

@@ -1,0 +1,97 @@
+"""What the provider's pipeline holds after each of its steps, as types: a step out of order does not type-check.
+
+It refuses to do anything. ``provider`` makes each value in one step and takes it in the next.
+"""
+
+from dataclasses import dataclass
+
+from securityserver.messagelog import Body
+from securityserver.messages import Message, MessageHead, MessageReader
+from securityserver.serverconf import Service
+from xroad.certificates import AuthCertificate
+from xroad.globalconf.snapshot import TrustSnapshot
+from xroad.rest import RestRequest, RestResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Step 6: a message has begun; nothing of it is believed."""
+
+    reader: MessageReader
+    peer: bytes
+    direct_references: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Step 6: the message's head can be read."""
+
+    received: Received
+    head: MessageHead
+    request: RestRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Step 6: the sending server may speak for the client, and the provider is one of ours."""
+
+    opened: Opened
+    peer: AuthCertificate
+    trust: TrustSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Step 6: the whole message is here."""
+
+    admitted: Admitted
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Step 6: the message is the client's, unaltered."""
+
+    request: RestRequest
+    message: Message
+    trust: TrustSnapshot
+    direct_references: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Authorized:
+    """Step 6: the client may call the service."""
+
+    verified: Verified
+    service: Service
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """Step 6, its end: the request is durable, so that the service may have it."""
+
+    authorized: Authorized
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Step 7: what the service answered, bound to the request."""
+
+    verified: Verified
+    response: RestResponse
+    body: Body | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Step 8: the answer, signed."""
+
+    request: RestRequest
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Releasable:
+    """Step 8: the answer is durable, so that it may leave."""
+
+    message: Message
