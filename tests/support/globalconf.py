@@ -5,7 +5,7 @@ It takes certificates from `tests.support.pki` and goes through the same writers
     pki = Pki.create()
     auth = pki.issue_auth()
     trust = trust_snapshot(pki, servers=[server("GOV/MOP/SS1", auth=[auth.certificate], clients=["GOV/MOP/IDPOOR"])])
-    source = SigningSource.create(pki)           # .anchor, .internalconf(parts…), .contents: what a central server serves
+    source = SigningSource.create(pki)           # .anchor, .publish(shared), .contents
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.support.pki import AT, Issued, Pki, authority
+from tests.support.pki import AT, Pki, authority
+from tests.support.stamps import Issued
 from xroad.algorithms import default_algorithm
 from xroad.globalconf.directory import SourceKind
 from xroad.globalconf.parameters import CURRENT_VERSION, build_private, build_shared
