@@ -136,6 +136,9 @@ def _attribute(label: str, value: str) -> x509.NameAttribute[str]:
         raise RequestRefused(f"The subject field {label} is empty or holds a control or invisible character.")
     if len(value) > _LONGEST:
         raise RequestRefused(f"The subject field {label} has {len(value)} characters; certificates allow {_LONGEST}.")
+    # The library counts octets here, against X.520; names in Khmer belong into O, which has room for them.
+    if label == "CN" and len(value.encode()) > _LONGEST:
+        raise RequestRefused(f"The subject field CN has more than {_LONGEST} octets in UTF-8: give a shorter one.")
     if label == "C" and not _COUNTRY.fullmatch(value):
         raise RequestRefused(f"The country {value!r} is not a code of two capital letters, such as KH.")
     # serialNumber is a PrintableString by X.520, but older members' codes hold underscores and Khmer letters.

@@ -10,7 +10,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import AuthorityInformationAccessOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from xroad import certificates
 from xroad.errors import XRoadError
@@ -36,7 +36,7 @@ class Target:
     @property
     def subject(self) -> str:
         """The certificate's subject, for people."""
-        return self.certificate.subject.rfc4514_string()
+        return self.certificate.subject.rfc4514_string({NameOID.SERIAL_NUMBER: "serialNumber"})
 
     @property
     def reason_without_urls(self) -> str:

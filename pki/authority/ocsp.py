@@ -93,8 +93,10 @@ def _told(reason: x509.ReasonFlags | None) -> x509.ReasonFlags | None:
 
 
 def _issuer_hashes(issuer: x509.Certificate, algorithm: hashes.HashAlgorithm) -> tuple[bytes, bytes]:
-    named = OCSPRequestBuilder().add_certificate(issuer, issuer, algorithm).build()
-    return named.issuer_name_hash, named.issuer_key_hash
+    name = hashes.Hash(algorithm)
+    name.update(issuer.subject.public_bytes())
+    # The builder hashes the key as RFC 6960 has it; the name it would take from the first certificate's issuer.
+    return name.finalize(), OCSPRequestBuilder().add_certificate(issuer, issuer, algorithm).build().issuer_key_hash
 
 
 def _nonce(request: OCSPRequest) -> x509.OCSPNonce | None:

@@ -33,6 +33,7 @@ _SERVICE_VALIDITY: Final = timedelta(days=1825)
 _SETTINGS: Final = "authority.json"
 _INDEX: Final = "issued.sqlite"
 _CA, _SERVICES = "ca", "services"
+_REASONS: Final = {flag.value: flag for flag in x509.ReasonFlags if flag is not x509.ReasonFlags.remove_from_crl}
 _ROOT, _ISSUING = "root", "issuing"
 _OCSP, _TSA = "ocsp", "tsa"
 DEFAULT_NEXT_UPDATE: Final = timedelta(hours=1)
@@ -166,9 +167,9 @@ class Authority:
             AuthorityError: the reason is unknown, the certificate was not issued here, or is revoked already.
         """
         try:
-            flag = x509.ReasonFlags(reason)
-        except ValueError as error:
-            known = ", ".join(flag.value for flag in x509.ReasonFlags)
+            flag = _REASONS[reason]
+        except KeyError as error:
+            known = ", ".join(_REASONS)
             raise AuthorityError(f"{reason!r} is no reason to revoke: use one of {known}.") from error
         self._index.revoke(serial, flag, at)
 
