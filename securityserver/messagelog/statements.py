@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.dialects.sqlite import dialect
 
 from securityserver.messagelog.records import COLUMNS, Row
@@ -80,11 +80,6 @@ def checkpoint(connection: sqlite3.Connection, wait_milliseconds: int) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     finally:
         connection.execute(f"PRAGMA busy_timeout={usual:d}")
-
-
-def count_records() -> str:
-    """Give SQL that counts records, for tests and metrics."""
-    return str(select(func.count()).select_from(RECORD).compile(dialect=_DIALECT))
 
 
 def _last_row(cursor: sqlite3.Cursor) -> int:
