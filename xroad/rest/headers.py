@@ -24,6 +24,7 @@ ERROR: Final = "x-road-error"
 # A head is signed, logged and held in memory on four occasions: far above what programmes send, far below what hurts.
 MAX_HEADERS: Final = 128
 MAX_HEAD_BYTES: Final = 64 * 1024
+_OWN_HEADERS: Final = 8  # room for those that a security server adds
 
 # PR-REST 4.3 "Filtered headers": they belong to one hop, or tell the name of a host. A signed head that has one of them
 # is refused, as by the reference.
@@ -152,8 +153,8 @@ def read_head(head: bytes) -> tuple[str, str, Headers]:
     if len(lines) < _LINES_BEFORE_HEADERS or any(_CONTROL.search(line) for line in lines):
         raise InvalidRest("A REST message part has a bare line break, a control character, or too few lines.")
     headers = tuple(_read_line(line) for line in lines[_LINES_BEFORE_HEADERS:])
-    if len(headers) > MAX_HEADERS:
-        raise InvalidRest(f"A REST message part has more than {MAX_HEADERS} headers; send fewer.")
+    if len(headers) > MAX_HEADERS + _OWN_HEADERS:
+        raise InvalidRest(f"A REST message part has more than {MAX_HEADERS + _OWN_HEADERS} headers; send fewer.")
     _refuse_duplicates(headers, InvalidRest)
     return lines[0], lines[1], headers
 
