@@ -35,6 +35,8 @@ from xroad.globalconf.profiles import FI_PROFILE
 from xroad.globalconf.snapshot import KnownInstance, TrustSnapshot, snapshot_digest
 from xroad.identifiers import ClientId
 
+__all__ = ["AT", "DAY", "Issued", "KeyType", "Pki", "PrivateKey", "Status", "Usage", "authority", "key", "leaf", "name"]
+
 KeyType = Literal["ec-p256", "ec-p384", "rsa-2048", "rsa-1024"]
 Status = Literal["good", "revoked", "unknown"]
 Usage = Literal["auth", "sign", "ocsp", "tsa", "none"]
@@ -159,7 +161,7 @@ class Pki:
         by_name: bool = False,
         embed: Sequence[x509.Certificate] | None = None,
     ) -> bytes:
-        """Return a DER OCSP response; its producedAt is its thisUpdate, as X-Road's test authority has it."""
+        """Return a DER OCSP response; its producedAt is the machine's time, for the builder gives no choice."""
         signer = responder or self.ocsp_responder
         updated = this_update or self.at - timedelta(minutes=5)
         revoked_at = updated - timedelta(hours=1) if status == "revoked" else None
@@ -175,7 +177,9 @@ class Pki:
         )
         encoding = ocsp.OCSPResponderEncoding.NAME if by_name else ocsp.OCSPResponderEncoding.HASH
         builder = builder.responder_id(encoding, signer.certificate)
-        builder = builder.certificates([signer.certificate] if embed is None else list(embed))
+        embedded = [signer.certificate] if embed is None else list(embed)
+        if embedded:
+            builder = builder.certificates(embedded)
         signed = builder.sign(signer.key, hashes.SHA256())
         return signed.public_bytes(Encoding.DER)
 

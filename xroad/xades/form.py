@@ -27,7 +27,8 @@ MAX_OCSP_RESPONSES = 10
 _CANONICALIZATIONS = frozenset({xmlsafe.C14N, xmlsafe.C14N_EXCLUSIVE})
 _DS = f"{{{DS}}}"
 _XADES = f"{{{XADES}}}"
-_ID_ATTRIBUTES = ("Id", "ID", "id")  # whatever some other software may take for an identifier must be unique as well
+# Whatever some other software may take for an identifier must be unique as well.
+_IDS = etree.XPath("//@Id | //@ID | //@id", smart_strings=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +135,10 @@ def _only_signature(root: etree._Element) -> etree._Element:
 
 
 def _refuse_ambiguous_ids(root: etree._Element) -> None:
-    seen: set[str] = set()
-    for element in root.iter("*"):
-        for attribute in _ID_ATTRIBUTES:
-            value = element.get(attribute)
-            if value is None:
-                continue
-            # With two elements of one id, verifier and user could each take another one.
-            if value in seen:
-                raise errors.MalformedSignature("Two elements of the signature have the same Id.")
-            seen.add(value)
+    # With two elements of one id, verifier and user could each take another one.
+    found = _IDS(root)
+    if not isinstance(found, list) or len(set(found)) != len(found):
+        raise errors.MalformedSignature("Two elements of the signature have the same Id.")
 
 
 def _locate(signature: etree._Element) -> Located:
