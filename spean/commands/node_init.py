@@ -4,7 +4,6 @@ It refuses to change a node that is there. The certificates come next, with ``no
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 from securityserver.commands import init_node
@@ -29,8 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
         peer_message_port=arguments.message_port,
         peer_ocsp_port=arguments.ocsp_port,
     )
+    anchor = arguments.anchor.read_bytes()  # first: without it nothing is begun
     write_new(config, node_toml(settings).encode())
-    _take_anchor(arguments.anchor, config.parent / "anchor.xml")
+    (config.parent / settings.anchor).write_bytes(anchor)
     make(config, config.parent / settings.pin_file)
     print(
         f"The node's settings are in {config}. Its PIN is in {config.parent / settings.pin_file}.\n"
@@ -51,8 +51,3 @@ def _server(text: str) -> SecurityServerId:
         return SecurityServerId.parse(text)
     except XRoadError as problem:
         raise UsageError(f"--server {text}: write it as INSTANCE/CLASS/MEMBER/SERVER.") from problem
-
-
-def _take_anchor(source: Path, target: Path) -> None:
-    if source.resolve() != target.resolve():
-        shutil.copyfile(source, target)

@@ -64,7 +64,7 @@ def _make_central(layout: Layout, ports: Ports) -> None:
             ServerEntry(
                 each.server,
                 each.address,
-                auth_certificates=(_certificate_file(layout, each, "auth"),),
+                auth_certificates=(Path("..") / _certificate_file(layout, each, "auth").relative_to(layout.root),),
                 clients=(each.subsystem,),
             )
             for each in INSTITUTIONS

@@ -1,0 +1,129 @@
+"""An institution makes its node, its requests and its services, and gets a sentence for each mistake."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from securityserver.config import load_config
+from spean.cli import main
+
+SERVICES = """
+[[client]]
+id = "KH-PILOT/GOV/MOP/IDPOOR"
+connection = "http"
+"""
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    anchor = tmp_path / "given" / "anchor.xml"
+    anchor.parent.mkdir()
+    anchor.write_text("<anchor/>")
+    config = tmp_path / "node" / "NODE.toml"
+    assert main(["node", "init", str(config), "--server", "KH-PILOT/GOV/MOP/SS1", "--anchor", str(anchor)]) == 0
+    return config
+
+
+def request(node: Path, out: Path, usage: str, *more: str) -> int:
+    words = [
+        "node",
+        "request",
+        str(node),
+        "--usage",
+        usage,
+        "--organisation",
+        "Ministry of Planning",
+        "--out",
+        str(out),
+    ]
+    return main([*words, *more])
+
+
+def test_a_new_node_has_what_its_settings_name_readable_by_its_owner_only(node: Path) -> None:
+    config = load_config(node)
+    assert str(config.server.id) == "KH-PILOT/GOV/MOP/SS1"
+    assert config.server.anchor.read_text() == "<anchor/>"
+    assert stat.S_IMODE(config.token.directory.stat().st_mode) == 0o700
+    assert stat.S_IMODE((node.parent / "token.pin").stat().st_mode) == 0o600
+    assert (config.server.data / "node.db").exists()
+
+
+def test_requests_have_the_subjects_of_the_field(node: Path, tmp_path: Path) -> None:
+    assert request(node, tmp_path / "auth.csr", "auth", "--dns", "ss1.mop.example.test") == 0
+    assert request(node, tmp_path / "sign.csr", "sign", "--key", "ec-p384") == 0
+    names = [subject(tmp_path / f"{usage}.csr") for usage in ("auth", "sign")]
+    assert [name[NameOID.COMMON_NAME] for name in names] == ["ss1.mop.example.test", "MOP"]
+    assert [name[NameOID.SERIAL_NUMBER] for name in names] == ["KH-PILOT/SS1/GOV"] * 2
+
+
+def subject(path: Path) -> dict[x509.ObjectIdentifier, str]:
+    return {each.oid: str(each.value) for each in x509.load_pem_x509_csr(path.read_bytes()).subject}
+
+
+def test_a_key_for_another_member_signs_for_that_member(node: Path, tmp_path: Path) -> None:
+    assert request(node, tmp_path / "other.csr", "sign", "--member", "KH-PILOT/GOV/NCDD") == 0
+    assert subject(tmp_path / "other.csr")[NameOID.COMMON_NAME] == "NCDD"
+
+
+def test_services_are_applied_once_and_exported(node: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    services = node.with_name("SERVICES.toml")
+    services.write_text(SERVICES)
+    assert main(["node", "apply", str(services)]) == 0
+    assert "KH-PILOT/GOV/MOP/IDPOOR" in capsys.readouterr().out
+    assert main(["node", "apply", str(node), str(services)]) == 0
+    assert "Nothing changed" in capsys.readouterr().out
+    assert main(["node", "export", str(node)]) == 0
+    exported = capsys.readouterr().out
+    assert 'id = "KH-PILOT/GOV/MOP/IDPOOR"' in exported
+    assert main(["node", "export", str(node), "--out", str(services)]) == 1
+    assert "exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["node", "init", "{new}", "--server", "KH-PILOT", "--anchor", "{anchor}"], 2, "INSTANCE/CLASS/MEMBER/SERVER"),
+        (["node", "init", "{node}", "--server", "KH-PILOT/GOV/MOP/SS1", "--anchor", "{anchor}"], 1, "exists already"),
+        (["node", "init", "{new}", "--server", "KH-PILOT/GOV/MOP/SS1", "--anchor", "nowhere.xml"], 1, "nowhere.xml"),
+        (["node", "run", "nowhere.toml"], 1, "nowhere.toml"),
+        (["node", "import", "{node}", "{anchor}"], 1, "certificate"),
+        (["node", "apply", "{node}", "nowhere.toml"], 1, "nowhere.toml"),
+        (["node", "apply", "{node}", "{node}"], 1, "server"),
+        (["node", "request", "{node}", "--usage", "sign", "--organisation", "", "--out", "{new}"], 1, "empty"),
+        (
+            [
+                "node",
+                "request",
+                "{node}",
+                "--usage",
+                "auth",
+                "--organisation",
+                "X",
+                "--dns",
+                "no name",
+                "--out",
+                "{new}",
+            ],
+            1,
+            "",
+        ),
+        (
+            ["node", "request", "{node}", "--usage", "sign", "--organisation", "X", "--member", "X", "--out", "{new}"],
+            2,
+            "",
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_one_line_without_a_traceback(
+    words: list[str], code: int, told: str, node: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    places = {"node": node, "new": tmp_path / "new" / "file", "anchor": node.with_name("anchor.xml")}
+    assert main([word.format(**places) for word in words]) == code
+    error = capsys.readouterr().err
+    assert error.startswith("spean: ")
+    assert told in error
+    assert error.count("\n") == 1
