@@ -153,7 +153,11 @@ class ConfigurationSource:
 
 @dataclass(frozen=True, slots=True)
 class SharedParameters:
-    """What members of this and of federated instances may know of one instance."""
+    """What members of this and of federated instances may know of one instance.
+
+    ``left_out`` tells which members, servers and group members the reader had to leave out, because their identifiers
+    have characters that this software refuses; older instances have some, and the rest of the instance goes on.
+    """
 
     instance: str
     ocsp_freshness_seconds: int
@@ -164,6 +168,7 @@ class SharedParameters:
     servers: tuple[SecurityServer, ...] = ()
     groups: tuple[GlobalGroup, ...] = ()
     member_classes: tuple[MemberClass, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,15 @@ from lxml import etree
 from xroad.globalconf.errors import MalformedGlobalConf
 from xroad.globalconf.parameters import versions
 from xroad.globalconf.parameters.model import Anchor, AnchorSource, ManagementService, PrivateParameters
-from xroad.globalconf.parameters.reading import certificate_of, client_of, fields, moment_of, parse_conf, text_of
+from xroad.globalconf.parameters.reading import (
+    certificate_of,
+    client_of,
+    fields,
+    identified,
+    moment_of,
+    parse_conf,
+    text_of,
+)
 
 _ROOT = frozenset({"instanceIdentifier", "configurationAnchor", "managementService", "timeStampingIntervalSeconds"})
 _MANAGEMENT = frozenset({"authCertRegServiceAddress", "authCertRegServiceCert", "managementRequestServiceProviderId"})
@@ -64,6 +72,6 @@ def _management(element: etree._Element) -> ManagementService:
     certificate = management.maybe("authCertRegServiceCert")
     return ManagementService(
         address=management.text("authCertRegServiceAddress"),
-        provider=client_of(management.one("managementRequestServiceProviderId")),
+        provider=identified(lambda: client_of(management.one("managementRequestServiceProviderId"))),
         certificate=None if certificate is None else certificate_of(certificate),
     )

@@ -168,11 +168,13 @@ _INSTANCE, _CLASS, _CODE, _SUBSYSTEM = (
 
 
 def client_of(element: etree._Element) -> ClientId:
-    """A client identifier written as an element (identifiers.xsd, XRoadClientIdentifierType)."""
+    """A client identifier written as an element (identifiers.xsd, XRoadClientIdentifierType).
+
+    Raises:
+        InvalidClientIdentifier: it has characters that are refused.
+    """
     parts = fields(element, _CLIENT_FIELDS)
-    return identified(
-        lambda: ClientId(parts.text(_INSTANCE), parts.text(_CLASS), parts.text(_CODE), parts.text_or_none(_SUBSYSTEM))
-    )
+    return ClientId(parts.text(_INSTANCE), parts.text(_CLASS), parts.text(_CODE), parts.text_or_none(_SUBSYSTEM))
 
 
 def identified(make: Callable[[], _T]) -> _T:

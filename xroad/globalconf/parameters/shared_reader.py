@@ -4,13 +4,15 @@ The reader refuses what the schema of the version does not have, and refuses to 
 The stored configuration is read with it, and so is a part that has just been downloaded and matched its digest.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 
 from lxml import etree
 
+from xroad.errors import InvalidClientIdentifier
 from xroad.globalconf.errors import MalformedGlobalConf
 from xroad.globalconf.parameters import versions
 from xroad.globalconf.parameters.model import (
@@ -35,7 +37,6 @@ from xroad.globalconf.parameters.reading import (
     certificate_of,
     client_of,
     fields,
-    identified,
     octets_of,
     parse_conf,
     text_of,
@@ -43,6 +44,7 @@ from xroad.globalconf.parameters.reading import (
 from xroad.identifiers import ClientId, GlobalGroupId, SecurityServerId
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
+_Id = TypeVar("_Id", ClientId, SecurityServerId, GlobalGroupId)
 
 _ROOT = frozenset({
     "instanceIdentifier", "approvedCA", "approvedTSA", "member", "securityServer", "globalGroup", "centralService",
@@ -76,6 +78,8 @@ def parse_shared(data: bytes, version: int) -> SharedParameters:
 @dataclass(frozen=True, slots=True)
 class _Reader:
     version: int
+    ids: dict[str, ClientId | None] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
     def allowed(self, base: frozenset[str], extra: frozenset[str], since: int) -> frozenset[str]:
         return base | extra if self.version >= since else base
@@ -85,7 +89,10 @@ class _Reader:
         conf = fields(root, allowed, extensible=self.version >= versions.WITH_SOURCES)
         instance = conf.text("instanceIdentifier")
         settings = fields(conf.one("globalSettings"), _SETTINGS)
-        members, clients = self.members(conf, instance)
+        # In this order: servers name their clients by the XML ids that the members define.
+        members = tuple(filter(None, (self.member(each, instance) for each in conf.many("member"))))
+        servers = tuple(filter(None, (self.server(each, instance) for each in conf.many("securityServer"))))
+        groups = tuple(filter(None, (self.group(each, instance) for each in conf.many("globalGroup"))))
         return SharedParameters(
             instance=instance,
             ocsp_freshness_seconds=settings.number("ocspFreshnessSeconds"),
@@ -93,9 +100,10 @@ class _Reader:
             approved_cas=tuple(self.approved_ca(each) for each in conf.many("approvedCA")),
             approved_tsas=tuple(self.tsa(each) for each in conf.many("approvedTSA")),
             members=members,
-            servers=tuple(self.server(each, instance, clients) for each in conf.many("securityServer")),
-            groups=tuple(_group(each, instance) for each in conf.many("globalGroup")),
+            servers=servers,
+            groups=groups,
             member_classes=tuple(_member_class(each) for each in settings.many("memberClass")),
+            left_out=tuple(self.left_out),
         )
 
     def approved_ca(self, element: etree._Element) -> ApprovedCaInfo:
@@ -139,59 +147,80 @@ class _Reader:
         certificate = certificate_of(tsa.one("cert"))
         return TsaInfo(tsa.text("name"), tsa.text("url").strip(), certificate, _choice(tsa, "costType", CostType))
 
-    def members(self, conf: Fields, instance: str) -> tuple[tuple[Member, ...], Mapping[str, ClientId]]:
-        """Read the members; also give whom each XML id stands for, as servers name their clients by it."""
-        ids: dict[str, ClientId] = {}
-        return tuple(self.member(each, instance, ids) for each in conf.many("member")), ids
-
-    def member(self, element: etree._Element, instance: str, ids: dict[str, ClientId]) -> Member:
+    def member(self, element: etree._Element, instance: str) -> Member | None:
         member = fields(element, _MEMBER)
         member_class = _member_class(member.one("memberClass"))
-        code = member.text("memberCode")
-        client = identified(lambda: ClientId(instance, member_class.code, code))
-        _remember(element, client, ids)
-        subsystems = tuple(self.subsystem(each, client, ids) for each in member.many("subsystem"))
-        return Member(client, member.text("name"), member_class.description, subsystems)
+        name, code = member.text("name"), member.text("memberCode")
+        client = self.identified(partial(ClientId, instance, member_class.code, code), f"the member '{name}'")
+        self.remember(element, client)
+        subsystems = tuple(filter(None, (self.subsystem(each, client) for each in member.many("subsystem"))))
+        return None if client is None else Member(client, name, member_class.description, subsystems)
 
-    def subsystem(self, element: etree._Element, member: ClientId, ids: dict[str, ClientId]) -> Subsystem:
+    def subsystem(self, element: etree._Element, member: ClientId | None) -> Subsystem | None:
         allowed = self.allowed(
             frozenset({"subsystemCode"}), frozenset({"subsystemName"}), versions.WITH_SUBSYSTEM_NAMES
         )
-        subsystem = fields(element, allowed)
-        code = subsystem.text("subsystemCode")
-        client = identified(lambda: ClientId(member.instance, member.member_class, member.member_code, code))
-        _remember(element, client, ids)
-        return Subsystem(client, subsystem.text_or_none("subsystemName"))
+        parts = fields(element, allowed)
+        client = None if member is None else self.subsystem_id(member, parts.text("subsystemCode"))
+        self.remember(element, client)
+        return None if client is None else Subsystem(client, parts.text_or_none("subsystemName"))
 
-    def server(self, element: etree._Element, instance: str, clients: Mapping[str, ClientId]) -> SecurityServer:
+    def subsystem_id(self, member: ClientId, code: str) -> ClientId | None:
+        make = partial(ClientId, member.instance, member.member_class, member.member_code, code)
+        return self.identified(make, f"a subsystem of {member}")
+
+    def server(self, element: etree._Element, instance: str) -> SecurityServer | None:
         allowed = self.allowed(_SERVER, frozenset({"inMaintenanceMode"}), versions.WITH_MAINTENANCE)
         server = fields(element, allowed)
-        owner = _referred(server.one("owner"), clients)
-        code = server.text("serverCode")
+        owner, code = self.referred(server.one("owner")), server.text("serverCode")
+        clients = tuple(filter(None, (self.referred(each) for each in server.many("client"))))
+        if owner is None:
+            return None  # its owner was left out, and told of
+        make = partial(SecurityServerId, instance, owner.member_class, owner.member_code, code)
+        server_id = self.identified(make, f"a security server of {owner}")
+        if server_id is None:
+            return None
         return SecurityServer(
-            server_id=identified(lambda: SecurityServerId(instance, owner.member_class, owner.member_code, code)),
+            server_id=server_id,
             address=server.text_or_none("address"),
             auth_cert_hashes=tuple(octets_of(each) for each in server.many("authCertHash")),
-            clients=tuple(_referred(each, clients) for each in server.many("client")),
+            clients=clients,
             maintenance=_maintenance(server.maybe("inMaintenanceMode")),
         )
 
+    def group(self, element: etree._Element, instance: str) -> GlobalGroup | None:
+        group = fields(element, _GROUP)
+        code = group.text("groupCode")
+        what = f"a member of the global group '{code}'"
+        clients = (self.identified(partial(client_of, each), what) for each in group.many("groupMember"))
+        members = tuple(filter(None, clients))
+        group_id = self.identified(partial(GlobalGroupId, instance, code), f"the global group '{code}'")
+        return None if group_id is None else GlobalGroup(group_id, group.text("description"), members)
 
-def _remember(element: etree._Element, client: ClientId, ids: dict[str, ClientId]) -> None:
-    """Two meanings of one id would let a file register a server for whom the reader did not see."""
-    xml_id = element.get("id")
-    if xml_id is None:
-        return
-    if xml_id in ids:
-        raise MalformedGlobalConf("Two members or subsystems of the shared parameters have the same XML id.")
-    ids[xml_id] = client
+    def identified(self, make: Callable[[], _Id], what: str) -> _Id | None:
+        """Make an identifier, or leave out whom it names: one odd name must not end everybody's configuration."""
+        try:
+            return make()
+        except InvalidClientIdentifier as error:
+            self.left_out.append(f"{what}: {error.detail}")
+            return None
 
+    def remember(self, element: etree._Element, client: ClientId | None) -> None:
+        """Two meanings of one id would let a file register a server for whom the reader did not see."""
+        xml_id = element.get("id")
+        if xml_id is None:
+            return
+        if xml_id in self.ids:
+            raise MalformedGlobalConf("Two members or subsystems of the shared parameters have the same XML id.")
+        self.ids[xml_id] = client
 
-def _referred(element: etree._Element, clients: Mapping[str, ClientId]) -> ClientId:
-    client = clients.get(text_of(element).strip())
-    if client is None:
-        raise MalformedGlobalConf("A security server refers to a member or subsystem that the file does not describe.")
-    return client
+    def referred(self, element: etree._Element) -> ClientId | None:
+        xml_id = text_of(element).strip()
+        if xml_id not in self.ids:
+            raise MalformedGlobalConf(
+                "A security server refers to a member or subsystem that the file does not describe."
+            )
+        return self.ids[xml_id]
 
 
 def _maintenance(element: etree._Element | None) -> MaintenanceMode | None:
@@ -212,16 +241,6 @@ def _source(element: etree._Element) -> ConfigurationSource:
 def _member_class(element: etree._Element) -> MemberClass:
     member_class = fields(element, _MEMBER_CLASS)
     return MemberClass(member_class.text("code"), member_class.text("description"))
-
-
-def _group(element: etree._Element, instance: str) -> GlobalGroup:
-    group = fields(element, _GROUP)
-    code = group.text("groupCode")
-    return GlobalGroup(
-        id=identified(lambda: GlobalGroupId(instance, code)),
-        description=group.text("description"),
-        members=tuple(client_of(each) for each in group.many("groupMember")),
-    )
 
 
 def _choice(parts: Fields, name: str, choices: type[_Choice]) -> _Choice | None:
