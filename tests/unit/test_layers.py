@@ -28,7 +28,6 @@ IMPURE: Final = frozenset(
         "multiprocessing",
         "os",
         "pathlib",
-        "random",
         "select",
         "selectors",
         "shutil",
