@@ -173,11 +173,6 @@ class Authority:
             raise AuthorityError(f"{reason!r} is no reason to revoke: use one of {known}.") from error
         self._index.revoke(serial, flag, at)
 
-    def remember_issuing_authority(self) -> None:
-        """Put the issuing authority's certificate into the index, once, for the root's OCSP responder."""
-        for certificate in self.ca_certificates[1:]:
-            self._index.add(certificate, "ca")
-
     def issued(self) -> tuple[x509.Certificate, ...]:
         """Give all certificates in the index."""
         return self._index.certificates()
@@ -213,11 +208,13 @@ def init_authority(
     ca, services = SoftwareToken.create(directory / _CA, pin), SoftwareToken.create(directory / _SERVICES, pin)
     _make_ca_keys(ca, settings, key_type, now, issuing_ca=issuing_ca)
     _make_service_keys(ca, services, settings, key_type, now)
-    authority = Authority(settings, ca, services, Index(directory / _INDEX))
-    authority.remember_issuing_authority()
+    index = Index(directory / _INDEX)
+    for key in ca.keys[1:]:
+        # The root's OCSP responder is asked for the issuing certificate, as for any that the root issued.
+        index.add(ca.certificate(key.id), "ca")
     # Last: an authority whose making was cut short has no settings, and does not open.
     files.write_atomically(directory / _SETTINGS, json.dumps(dataclasses.asdict(settings), indent=1).encode())
-    return authority
+    return Authority(settings, ca, services, index)
 
 
 def _make_ca_keys(ca: SoftwareToken, settings: Settings, key_type: KeyType, now: datetime, *, issuing_ca: bool) -> None:

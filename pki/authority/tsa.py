@@ -3,7 +3,6 @@
 It refuses to know HTTP, and what is stamped: it sees digests. ``server`` hands it the bytes of a request and the time.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,47 +12,24 @@ from typing import Final
 import structlog
 from cryptography import x509
 from cryptography.hazmat import asn1
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509 import ObjectIdentifier
 from cryptography.x509.oid import SignatureAlgorithmOID
 
-from pki.authority import tsa_asn1
 from pki.authority.state import Services
-from pki.authority.tsa_asn1 import (
-    Accuracy,
-    AlgorithmIdentifier,
-    Attribute,
-    ContentInfo,
-    EncapsulatedContentInfo,
-    ESSCertIDv2,
-    IssuerAndSerialNumber,
-    MessageImprint,
-    PKIStatusInfo,
-    SignedData,
-    SignerInfo,
-    SigningCertificateV2,
-    TimeStampReq,
-    TimeStampResp,
-    TSTInfo,
-)
-from xroad.algorithms import ECDSA_SHA512, RSA_SHA512
+from xroad import timestamp_asn1 as shapes
+from xroad.algorithms import ECDSA_SHA512, RSA_SHA512, SHA256, SHA384, SHA512
+from xroad.timestamp import digest_oid
 
 POLICY: Final = ObjectIdentifier("2.999.1")
 """Under the arc that is kept for examples: a pilot's stamps must not pass for an accredited authority's."""
 ACCURACY_SECONDS: Final = 1
 
-_SHA256: Final = ObjectIdentifier("2.16.840.1.101.3.4.2.1")
-_SHA384: Final = ObjectIdentifier("2.16.840.1.101.3.4.2.2")
-_SHA512: Final = ObjectIdentifier("2.16.840.1.101.3.4.2.3")
-IMPRINTS: Final[Mapping[ObjectIdentifier, int]] = {_SHA256: 32, _SHA384: 48, _SHA512: 64}
+IMPRINTS: Final[Mapping[ObjectIdentifier, int]] = {
+    digest_oid(algorithm): len(algorithm.digest(b"")) for algorithm in (SHA256, SHA384, SHA512)
+}
 """Digests that may be stamped, and their lengths in octets; SHA-1 collides."""
 
-_SIGNED_DATA: Final = ObjectIdentifier("1.2.840.113549.1.7.2")
-_TST_INFO: Final = ObjectIdentifier("1.2.840.113549.1.9.16.1.4")
-_CONTENT_TYPE: Final = ObjectIdentifier("1.2.840.113549.1.9.3")
-_MESSAGE_DIGEST: Final = ObjectIdentifier("1.2.840.113549.1.9.4")
-_SIGNING_CERTIFICATE_V2: Final = ObjectIdentifier("1.2.840.113549.1.9.16.2.47")
 _GRANTED, _REJECTION = 0, 2
 
 _log = structlog.get_logger(__name__)
@@ -89,53 +65,56 @@ class TimeStamper:
             _log.info("time_stamp_rejected", failure=rejected.failure.name.lower(), reason=str(rejected))
             return _rejection(rejected)
         token = await self._stamp(request, at)
-        status = PKIStatusInfo(status=_GRANTED, status_string=None, fail_info=None)
-        return asn1.encode_der(TimeStampResp(status=status, time_stamp_token=token))
+        status = shapes.PkiStatusInfo(status=_GRANTED, status_string=None, fail_info=None)
+        return asn1.encode_der(shapes.TimeStampResp(status=status, time_stamp_token=token))
 
-    async def _stamp(self, request: TimeStampReq, at: datetime) -> ContentInfo:
+    async def _stamp(self, request: shapes.TimeStampReq, at: datetime) -> shapes.ContentInfo:
         serial = self.services.index.next_time_stamp_serial()
         info = asn1.encode_der(_info(request, serial, at))
         _log.info("time_stamp_granted", serial=serial)
-        return ContentInfo(content_type=_SIGNED_DATA, content=await self._signed(info, bool(request.cert_req)))
+        signed = await self._signed(info, [self.services.time_stamper.certificate] if request.cert_req else None)
+        return shapes.ContentInfo(content_type=shapes.ID_SIGNED_DATA, content=_tlv(signed))
 
-    async def _signed(self, content: bytes, with_certificate: bool) -> SignedData:  # noqa: FBT001  a field of the request
-        certificate = self.services.time_stamper.certificate
-        sha512 = AlgorithmIdentifier(algorithm=_SHA512, parameters=None)
-        return SignedData(
-            version=3,
-            digest_algorithms=asn1.SetOf([sha512]),
-            encap_content_info=EncapsulatedContentInfo(content_type=_TST_INFO, content=content),
-            certificates=asn1.SetOf([certificate]) if with_certificate else None,
-            signer_infos=asn1.SetOf([await self._signer_info(content, certificate, sha512)]),
+    async def _signed(self, info: bytes, certificates: list[x509.Certificate] | None) -> shapes.SignedData:
+        return shapes.SignedData(
+            version=_SIGNED_DATA_VERSION,
+            digest_algorithms=asn1.SetOf([_SHA512]),
+            encapsulated_content=shapes.EncapsulatedContent(content_type=shapes.ID_CT_TST_INFO, content=info),
+            certificates=None if certificates is None else [_tlv(certificate) for certificate in certificates],
+            crls=None,
+            signer_infos=asn1.SetOf([await self._signer_info(info)]),
         )
 
-    async def _signer_info(
-        self, content: bytes, certificate: x509.Certificate, digest: AlgorithmIdentifier
-    ) -> SignerInfo:
-        attributes = _signed_attributes(content, certificate)
+    async def _signer_info(self, info: bytes) -> shapes.SignerInfo:
+        key = self.services.time_stamper
+        attributes = _signed_attributes(info, key.certificate)
         # RFC 5652 section 5.4: signed is the SET OF itself, not the [0] that stands for it in the structure.
-        to_sign = asn1.encode_der(attributes)
-        by_rsa = isinstance(certificate.public_key(), rsa.RSAPublicKey)
-        algorithm = RSA_SHA512 if by_rsa else ECDSA_SHA512
-        return SignerInfo(
+        to_sign = asn1.encode_der(asn1.SetOf(attributes))
+        by_rsa = isinstance(key.certificate.public_key(), rsa.RSAPublicKey)
+        signature = await self.services.token.sign(key.key_id, to_sign, RSA_SHA512 if by_rsa else ECDSA_SHA512)
+        return shapes.SignerInfo(
             version=1,
-            sid=IssuerAndSerialNumber(
-                issuer=tsa_asn1.raw(certificate.issuer.public_bytes()), serial_number=certificate.serial_number
+            sid=shapes.IssuerAndSerialNumber(
+                issuer=key.certificate.issuer, serial_number=key.certificate.serial_number
             ),
-            digest_algorithm=digest,
-            signed_attrs=attributes,
+            digest_algorithm=_SHA512,
+            signed_attributes=attributes,
             signature_algorithm=_RSA if by_rsa else _ECDSA,
-            signature=await self.services.token.sign(self.services.time_stamper.key_id, to_sign, algorithm),
+            signature=signature,
+            unsigned_attributes=None,
         )
 
 
-_RSA: Final = AlgorithmIdentifier(algorithm=SignatureAlgorithmOID.RSA_WITH_SHA512, parameters=asn1.Null())
-_ECDSA: Final = AlgorithmIdentifier(algorithm=SignatureAlgorithmOID.ECDSA_WITH_SHA512, parameters=None)
+_SIGNED_DATA_VERSION: Final = 3
+"""RFC 5652 section 5.1: the content is not plain data."""
+_SHA512: Final = shapes.AlgorithmIdentifier(algorithm=digest_oid(SHA512), parameters=None)
+_RSA: Final = shapes.AlgorithmIdentifier(algorithm=SignatureAlgorithmOID.RSA_WITH_SHA512, parameters=asn1.Null())
+_ECDSA: Final = shapes.AlgorithmIdentifier(algorithm=SignatureAlgorithmOID.ECDSA_WITH_SHA512, parameters=None)
 
 
-def _accepted(der: bytes) -> TimeStampReq:
+def _accepted(der: bytes) -> shapes.TimeStampReq:
     try:
-        request = asn1.decode_der(TimeStampReq, der)
+        request = asn1.decode_der(shapes.TimeStampReq, der)
     except ValueError as error:
         raise _Rejected(Failure.BAD_DATA_FORMAT, "this is no TimeStampReq") from error
     if request.version != 1:
@@ -155,35 +134,49 @@ def _accepted(der: bytes) -> TimeStampReq:
 def _rejection(rejected: _Rejected) -> bytes:
     used = rejected.failure + 1
     bits = (1 << (-used % 8)).to_bytes(-(-used // 8), "big")
-    status = PKIStatusInfo(
+    status = shapes.PkiStatusInfo(
         status=_REJECTION, status_string=[str(rejected)], fail_info=asn1.BitString(bits, padding_bits=-used % 8)
     )
-    return asn1.encode_der(TimeStampResp(status=status, time_stamp_token=None))
+    return asn1.encode_der(shapes.TimeStampResp(status=status, time_stamp_token=None))
 
 
-def _info(request: TimeStampReq, serial: int, at: datetime) -> TSTInfo:
+def _info(request: shapes.TimeStampReq, serial: int, at: datetime) -> shapes.TstInfo:
     imprint = request.message_imprint
-    return TSTInfo(
+    return shapes.TstInfo(
         version=1,
         policy=POLICY,
-        message_imprint=MessageImprint(hash_algorithm=imprint.hash_algorithm, hashed_message=imprint.hashed_message),
+        message_imprint=shapes.MessageImprint(
+            hash_algorithm=imprint.hash_algorithm, hashed_message=imprint.hashed_message
+        ),
         serial_number=serial,
         gen_time=asn1.GeneralizedTime(at.replace(microsecond=0)),
-        accuracy=Accuracy(seconds=ACCURACY_SECONDS, millis=None, micros=None),
+        accuracy=shapes.Accuracy(seconds=ACCURACY_SECONDS, millis=None, micros=None),
         ordering=False,
         nonce=request.nonce,
+        tsa=None,
+        extensions=None,
     )
 
 
-def _signed_attributes(content: bytes, certificate: x509.Certificate) -> asn1.SetOf[Attribute]:
-    identifier = ESSCertIDv2(
-        hash_algorithm=AlgorithmIdentifier(algorithm=_SHA512, parameters=None),
-        cert_hash=certificate.fingerprint(hashes.SHA512()),
+def _signed_attributes(info: bytes, certificate: x509.Certificate) -> list[asn1.TLV]:
+    pinned = shapes.EssCertIdV2(
+        hash_algorithm=_SHA512, cert_hash=certificate.fingerprint(SHA512.primitive), issuer_serial=None
     )
     values = {
-        _CONTENT_TYPE: _TST_INFO,
-        _MESSAGE_DIGEST: hashlib.sha512(content).digest(),
+        shapes.ID_CONTENT_TYPE: _tlv(shapes.ID_CT_TST_INFO),
+        shapes.ID_MESSAGE_DIGEST: _tlv(SHA512.digest(info)),
         # Without it, a token could be passed off as that of another certificate over the same key.
-        _SIGNING_CERTIFICATE_V2: SigningCertificateV2(certs=[identifier]),
+        shapes.ID_SIGNING_CERTIFICATE_V2: _tlv(shapes.SigningCertificateV2(certs=[pinned], policies=None)),
     }
-    return asn1.SetOf([Attribute(type=oid, values=asn1.SetOf([tsa_asn1.value(of)])) for oid, of in values.items()])
+    encoded = (
+        asn1.encode_der(shapes.Attribute(attribute_type=oid, values=asn1.SetOf([value])))
+        for oid, value in values.items()
+    )
+    # In the order of a DER set: the signature is over the attributes as they stand in the structure.
+    return [shapes.tlv(attribute) for attribute in sorted(encoded)]
+
+
+def _tlv(
+    content: ObjectIdentifier | bytes | x509.Certificate | shapes.SigningCertificateV2 | shapes.SignedData,
+) -> asn1.TLV:
+    return shapes.tlv(asn1.encode_der(content))

@@ -17,7 +17,7 @@ from pki.pin import Pin
 from pki.requests import authentication_request, authentication_subject, signing_request, signing_subject
 from pki.token import KeyInfo, KeyType, SoftwareToken, Usage
 from xroad.globalconf.index import build_index
-from xroad.globalconf.parameters.model import ApprovedCaInfo, CaInfo, OcspInfo, SharedParameters
+from xroad.globalconf.parameters.model import ApprovedCaInfo, CaInfo, OcspInfo, SharedParameters, TsaInfo
 from xroad.globalconf.snapshot import KnownInstance, TrustSnapshot, snapshot_digest
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -144,7 +144,7 @@ def csr(token: SoftwareToken, key: KeyInfo) -> bytes:
 def trust_in(
     authority: Authority, url: str, *more_urls: str, freshness: timedelta = timedelta(hours=1)
 ) -> TrustSnapshot:
-    """Give a snapshot that approves the authority, its responders at the URLs."""
+    """Give a snapshot that approves the authority, its responders at the URLs, and its time-stamping."""
     responders = tuple(OcspInfo(each) for each in (url, *more_urls))
     root, *issuing = (
         CaInfo(certificate.public_bytes(Encoding.DER), responders) for certificate in authority.ca_certificates
@@ -153,6 +153,7 @@ def trust_in(
         instance=INSTANCE,
         ocsp_freshness_seconds=int(freshness.total_seconds()),
         approved_cas=(ApprovedCaInfo("Pilot CA", root, PROFILE, intermediates=tuple(issuing)),),
+        approved_tsas=(TsaInfo("Pilot TSA", url, authority.tsa_certificate.public_bytes(Encoding.DER)),),
     )
     expires = AT + timedelta(days=3650)
     digest = f"{url} {more_urls} {freshness}"

@@ -28,20 +28,24 @@ from pki.authority.ocsp import Responder
 from pki.authority.server import LARGEST_REQUEST
 from pki.authority.state import Services
 from pki.authority.tsa import POLICY, TimeStamper
-from pki.authority.tsa_asn1 import (
-    AlgorithmIdentifier,
-    Extension,
-    MessageImprint,
-    TimeStampReq,
-    TimeStampResp,
-    TSTInfo,
-)
 from pki.errors import AuthorityError
 from pki.token import SoftwareToken
-from tests.support.authority import AT, PIN, TurnedClock, certified, new_authority, opened, serving
+from tests.support.authority import AT, PIN, TurnedClock, certified, new_authority, opened, serving, trust_in
+from xroad import timestamp
+from xroad.algorithms import SHA256, SHA384, SHA512, DigestAlgorithm
+from xroad.errors import XRoadError
+from xroad.timestamp_asn1 import (
+    AlgorithmIdentifier,
+    MessageImprint,
+    SignedData,
+    TimeStampReq,
+    TimeStampResp,
+    TstInfo,
+    tlv,
+)
 
-SHA256 = ObjectIdentifier("2.16.840.1.101.3.4.2.1")
-SHA1 = ObjectIdentifier("1.3.14.3.2.26")
+SHA256_OID = ObjectIdentifier("2.16.840.1.101.3.4.2.1")
+SHA1_OID = ObjectIdentifier("1.3.14.3.2.26")
 OCSP_TYPE = {"Content-Type": "application/ocsp-request"}
 TSA_TYPE = {"Content-Type": "application/timestamp-query"}
 
@@ -122,29 +126,38 @@ def test_any_altered_ocsp_request_gets_an_answer(pilot: Pilot, data: st.DataObje
 
 async def test_stamps_hold_what_was_asked(pilot: Pilot) -> None:
     response = await _stamp(pilot, nonce=2**64, cert_req=True, req_policy=POLICY)
-    assert response.time_stamp_token is not None
-    signed = response.time_stamp_token.content
-    info = asn1.decode_der(TSTInfo, signed.encap_content_info.content)
+    signed = _signed(response)
+    info = asn1.decode_der(TstInfo, signed.encapsulated_content.content)
     assert (info.nonce, info.policy, info.gen_time.as_datetime()) == (2**64, POLICY, AT)
     assert info.message_imprint.hashed_message == b"d" * 32
     assert signed.certificates is not None
-    assert signed.certificates.as_list() == [pilot.authority.tsa_certificate]
+    assert [asn1.encode_der(each) for each in signed.certificates] == [
+        pilot.authority.tsa_certificate.public_bytes(Encoding.DER)
+    ]
+
+
+@pytest.mark.parametrize("algorithm", [SHA256, SHA384, SHA512])
+async def test_stamps_verify_as_a_node_verifies_them(pilot: Pilot, algorithm: DigestAlgorithm) -> None:
+    asked = timestamp.request(algorithm.digest(b"evidence"), algorithm, nonce=7)
+    token = timestamp.token_of(await TimeStamper(pilot.services).answer(asked, AT), nonce=7)
+    trust = trust_in(pilot.authority, "http://127.0.0.1:1/ocsp")
+    assert timestamp.verify(token, b"evidence", trust, AT).gen_time == AT
+    with pytest.raises(XRoadError):
+        timestamp.verify(token, b"other evidence", trust, AT)
 
 
 async def test_the_certificate_is_left_out_unless_asked_for(pilot: Pilot) -> None:
-    response = await _stamp(pilot)
-    assert response.time_stamp_token is not None
-    assert response.time_stamp_token.content.certificates is None
+    assert _signed(await _stamp(pilot)).certificates is None
 
 
 @pytest.mark.parametrize(
     ("change", "bit"),
     [
-        ({"message_imprint": _imprint(SHA1, 20)}, 0),
+        ({"message_imprint": _imprint(SHA1_OID, 20)}, 0),
         ({"version": 2}, 2),
-        ({"message_imprint": _imprint(SHA256, 31)}, 5),
+        ({"message_imprint": _imprint(SHA256_OID, 31)}, 5),
         ({"req_policy": ObjectIdentifier("1.2.3")}, 15),
-        ({"extensions": [Extension(extn_id=ObjectIdentifier("1.2.3"), critical=True, extn_value=b"")]}, 16),
+        ({"extensions": [tlv(bytes.fromhex("300602012a020100"))]}, 16),
     ],
     ids=["badAlg", "badRequest", "badDataFormat", "unacceptedPolicy", "unacceptedExtension"],
 )
@@ -156,8 +169,8 @@ async def test_bad_requests_are_rejected_with_their_reason(pilot: Pilot, change:
 
 async def test_every_stamp_has_a_number_of_its_own(pilot: Pilot) -> None:
     responses = await asyncio.gather(*(_stamp(pilot) for _ in range(20)))
-    tokens = [response.time_stamp_token for response in responses]
-    infos = [asn1.decode_der(TSTInfo, token.content.encap_content_info.content) for token in tokens if token]
+    contents = [_signed(response).encapsulated_content.content for response in responses]
+    infos = [asn1.decode_der(TstInfo, content) for content in contents]
     assert len({info.serial_number for info in infos}) == 20
 
 
@@ -223,7 +236,7 @@ def _answer(pilot: Pilot, request: bytes) -> OCSPResponse:
 async def _stamp(pilot: Pilot, **change: object) -> TimeStampResp:
     usual: dict[str, object] = {
         "version": 1,
-        "message_imprint": _imprint(SHA256, 32),
+        "message_imprint": _imprint(SHA256_OID, 32),
         "req_policy": None,
         "nonce": None,
         "cert_req": False,
@@ -231,6 +244,11 @@ async def _stamp(pilot: Pilot, **change: object) -> TimeStampResp:
     }
     request = TimeStampReq(**usual | change)  # type: ignore[arg-type]  # fields by name, as the table has them
     return asn1.decode_der(TimeStampResp, await TimeStamper(pilot.services).answer(asn1.encode_der(request), AT))
+
+
+def _signed(response: TimeStampResp) -> SignedData:
+    assert response.time_stamp_token is not None
+    return asn1.decode_der(SignedData, asn1.encode_der(response.time_stamp_token.content))
 
 
 def _bits(response: TimeStampResp) -> list[int]:
