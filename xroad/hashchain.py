@@ -204,8 +204,8 @@ class _Walk:
     def step(self, uri: str, current: _Chain | None) -> bytes:
         """Return the DigestList of a step, with all that it refers to calculated."""
         base, _, fragment = uri.partition("#")
-        chain = self._chain(base) if base else current
-        if chain is None or fragment not in chain.steps:
+        chain = self._chain(base) if base and fragment else current
+        if chain is None or not fragment or fragment not in chain.steps:
             raise errors.MalformedHashChain(f"The hash chain has no step {uri[:100]!r}.")
         # X-Road's chains take each step once: loops and steps that fan out would keep a server busy without end.
         if (chain.name, fragment) in self._taken or len(self._taken) >= MAX_STEPS:
