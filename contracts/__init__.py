@@ -4,7 +4,17 @@ It refuses to know where data comes from, who asks for it, and which programme h
 Adapters call :func:`validate` on each record before it leaves; a consumer's backend may do the same on arrival.
 """
 
-from contracts.catalog import Example, UnknownContract, examples, has_field, names, schema, versions
+from contracts.catalog import (
+    Example,
+    UnknownContract,
+    allowed_codes,
+    examples,
+    field_schema,
+    has_field,
+    names,
+    schema,
+    versions,
+)
 from contracts.codes import CodeList, Label, UnknownCodeList, code_list, code_list_names
 from contracts.validation import ContractViolation, validate
 
@@ -15,9 +25,11 @@ __all__ = [
     "Label",
     "UnknownCodeList",
     "UnknownContract",
+    "allowed_codes",
     "code_list",
     "code_list_names",
     "examples",
+    "field_schema",
     "has_field",
     "names",
     "schema",

@@ -111,14 +111,29 @@ def examples(name: str, version: str) -> tuple[Example, ...]:
     return (*valid, *invalid)
 
 
-def has_field(name: str, version: str, path: str) -> bool:
-    """Tell whether a dotted path, lists passed through, names a field that the contract describes."""
-    node: Schema | None = schema(name, version)
+def field_schema(name: str, version: str, path: str) -> Schema | None:
+    """Return the schema of the field that a dotted path names, lists passed through; None when there is none."""
+    node: Schema | None = compilable(schema(name, version))
     for part in path.split("."):
         node = _step(node, part)
         if node is None:
-            return False
-    return True
+            return None
+    return node
+
+
+def has_field(name: str, version: str, path: str) -> bool:
+    """Tell whether a dotted path names a field that the contract describes."""
+    return field_schema(name, version, path) is not None
+
+
+def allowed_codes(name: str, version: str, path: str) -> frozenset[str] | None:
+    """Return the codes that the field at ``path`` may hold; None when it is not coded or does not exist."""
+    for candidate in _unfold(field_schema(name, version, path)):
+        if "enum" in candidate:
+            return frozenset(candidate["enum"])
+        if "const" in candidate:
+            return frozenset({candidate["const"]})
+    return None
 
 
 def _step(node: Schema | None, part: str) -> Schema | None:

@@ -1,0 +1,195 @@
+"""Reads a mapping file and checks all that can be known without a record.
+
+It refuses a mapping whose rules contradict each other or the contract that it maps to, naming file, rule and key.
+The schema has the shape of a mapping; here stands what a schema cannot say.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path as FilePath
+from typing import Any, Final
+
+import contracts
+from adapters import yamlfile
+from adapters.errors import ConfigError
+from adapters.mapping.model import (
+    Action,
+    ConstantRule,
+    Ignored,
+    Kind,
+    Mapping,
+    NestedRule,
+    Path,
+    Policy,
+    Rule,
+    Transform,
+    ValueRule,
+    Where,
+    join,
+    walk,
+)
+from adapters.mapping.transforms import CODED, TAKES_LIST, code_list_of
+
+_KINDS: Final = ("from", "constant", "each", "first", "append_when")
+_POLICY_KEYS: Final = ("required", "on_missing", "on_null", "on_empty", "default")
+_NOT_FOR: Final = {
+    "from": ("where", "rules"),
+    "constant": ("where", "rules", "transform", *_POLICY_KEYS),
+    "each": ("where", "transform", "default"),
+    "first": ("transform", "default"),
+    "append_when": ("where", "transform", "default"),
+}
+
+
+def load_mapping(path: FilePath) -> Mapping:
+    """Read a mapping file; raises :class:`ConfigError` naming file, key and problem."""
+    return _mapping(str(path), yamlfile.load(path, "mapping"))
+
+
+def parse_mapping(data: bytes, *, name: str) -> Mapping:
+    """As :func:`load_mapping`, from bytes."""
+    return _mapping(name, yamlfile.parse(data, "mapping", name=name))
+
+
+def _mapping(file: str, data: dict[str, Any]) -> Mapping:
+    mapping = Mapping(
+        file=file,
+        name=data["mapping"],
+        version=data["version"],
+        contract=data["target"]["contract"],
+        contract_version=data["target"]["version"],
+        code_lists=data.get("code_lists", {}),
+        rules=_rules(file, "rules", data["rules"]),
+        ignored=tuple(Ignored(Path(each["path"]), each["reason"]) for each in data.get("ignored", ())),
+    )
+    _check_target(mapping)
+    _check_code_lists(mapping)
+    _check_conflicts(mapping)
+    return mapping
+
+
+def _rules(file: str, key: str, items: Sequence[dict[str, Any]]) -> tuple[Rule, ...]:
+    return tuple(_rule(file, f"{key}[{number}]", item) for number, item in enumerate(items))
+
+
+def _rule(file: str, key: str, item: dict[str, Any]) -> Rule:
+    kinds = [kind for kind in _KINDS if kind in item]
+    if len(kinds) != 1:
+        raise ConfigError(file, key, f"a rule has exactly one of {', '.join(_KINDS)}; this one has {kinds or 'none'}")
+    kind = kinds[0]
+    for unwanted in _NOT_FOR[kind]:
+        if unwanted in item:
+            raise ConfigError(file, f"{key}.{unwanted}", f"has no meaning in a rule with {kind!r}")
+    label = f"{key} ({item['to']})"
+    if kind == "constant":
+        return ConstantRule(label, Path(item["to"]), item["constant"])
+    if kind == "from":
+        return _value_rule(file, key, label, item)
+    return _nested_rule(file, key, label, Kind(kind), item)
+
+
+def _value_rule(file: str, key: str, label: str, item: dict[str, Any]) -> ValueRule:
+    sources = item["from"] if isinstance(item["from"], list) else [item["from"]]
+    transforms = tuple(_transform(each) for each in item.get("transform", ()))
+    takes_list = bool(transforms) and transforms[0].name in TAKES_LIST
+    if isinstance(item["from"], list) != takes_list:
+        raise ConfigError(
+            file, f"{key}.from", f"a list of paths goes with {' or '.join(sorted(TAKES_LIST))} as first transform"
+        )
+    if any(each.name in TAKES_LIST for each in transforms[1:]):
+        raise ConfigError(file, f"{key}.transform", f"{' and '.join(sorted(TAKES_LIST))} can only stand first")
+    policy = _policy(file, key, item, missing=Action.OMIT, null=Action.NULL, empty=Action.KEEP)
+    return ValueRule(label, Path(item["to"]), tuple(Path(each) for each in sources), transforms, policy)
+
+
+def _nested_rule(file: str, key: str, label: str, kind: Kind, item: dict[str, Any]) -> NestedRule:
+    if "rules" not in item:
+        raise ConfigError(file, key, f"a rule with {kind.value!r} needs rules of its own")
+    empty = Action.OMIT if kind is Kind.APPEND_WHEN else Action.ERROR
+    policy = _policy(file, key, item, missing=Action.OMIT, null=Action.OMIT, empty=empty)
+    if {policy.on_missing, policy.on_null, policy.on_empty} - {Action.ERROR, Action.OMIT}:
+        raise ConfigError(file, key, f"a rule with {kind.value!r} can only omit or refuse what is absent")
+    where = Where(Path(item["where"]["path"]), item["where"]["equals"]) if "where" in item else None
+    inner = _rules(file, f"{key}.rules", item["rules"])
+    return NestedRule(label, kind, Path(item["to"]), Path(item[kind.value]), where, policy, inner)
+
+
+def _transform(item: str | dict[str, Any]) -> Transform:
+    if isinstance(item, str):
+        return Transform(item, None)
+    [(name, argument)] = item.items()
+    return Transform(name, argument)
+
+
+def _policy(file: str, key: str, item: dict[str, Any], *, missing: Action, null: Action, empty: Action) -> Policy:
+    if item.get("required", False):
+        missing = null = empty = Action.ERROR
+    usual = {"on_missing": missing, "on_null": null, "on_empty": empty}
+    actions = {name: Action(item.get(name, action)) for name, action in usual.items()}
+    if item.get("required", False) and {Action.OMIT, Action.NULL} & set(actions.values()):
+        raise ConfigError(file, key, "a required rule cannot omit its value or write null")
+    if (Action.DEFAULT in actions.values()) != ("default" in item):
+        raise ConfigError(file, f"{key}.default", "goes with on_missing, on_null or on_empty set to 'default'")
+    return Policy(actions["on_missing"], actions["on_null"], actions["on_empty"], item.get("default"))
+
+
+def _check_target(mapping: Mapping) -> None:
+    if mapping.contract not in contracts.names() or mapping.contract_version not in contracts.versions(
+        mapping.contract
+    ):
+        raise ConfigError(mapping.file, "target", f"there is no contract {mapping.contract} {mapping.contract_version}")
+    for rule, _source, target in walk(mapping.rules):
+        path = join(target, rule.to)
+        if not contracts.has_field(mapping.contract, mapping.contract_version, path):
+            raise ConfigError(mapping.file, rule.label, f"{mapping.contract} has no field {path}")
+        if isinstance(rule, ConstantRule):
+            _check_codes(mapping, rule.label, path, {rule.value})
+
+
+def _check_code_lists(mapping: Mapping) -> None:
+    used: set[str] = set()
+    for rule, list_name, path, name in _coded(mapping):
+        if list_name not in mapping.code_lists:
+            raise ConfigError(mapping.file, rule.label, f"there is no code list {list_name!r} under code_lists")
+        used.add(list_name)
+        results = set(mapping.code_lists[list_name].values())
+        _check_codes(mapping, rule.label, path, results)
+        if name in CODED and not results <= set(contracts.code_list(CODED[name]).codes):
+            raise ConfigError(mapping.file, rule.label, f"{list_name} has codes that {CODED[name]} does not have")
+    for unused in sorted(set(mapping.code_lists) - used):
+        raise ConfigError(mapping.file, f"code_lists.{unused}", "no rule uses this code list")
+
+
+def _coded(mapping: Mapping) -> Iterator[tuple[ValueRule, str, str, str]]:
+    """Yield each rule whose last transform looks a code up: rule, list, target path and transform."""
+    for rule, _source, target in walk(mapping.rules):
+        for step in rule.transforms if isinstance(rule, ValueRule) else ():
+            list_name = code_list_of(step.name, step.argument) if step.argument is not None else None
+            if list_name is not None and isinstance(rule, ValueRule):
+                yield rule, list_name, join(target, rule.to), step.name
+
+
+def _check_codes(mapping: Mapping, label: str, path: str, values: set[Any]) -> None:
+    allowed = contracts.allowed_codes(mapping.contract, mapping.contract_version, path)
+    wrong = sorted(map(str, values - allowed)) if allowed is not None else []
+    if wrong:
+        raise ConfigError(mapping.file, label, f"{mapping.contract} does not allow {', '.join(wrong)} at {path}")
+
+
+def _check_conflicts(mapping: Mapping) -> None:
+    """Two rules must not write the same field: the later would drop silently what the earlier wrote."""
+    _check_scope(mapping.file, mapping.rules)
+    for rule, _source, _target in walk(mapping.rules):
+        if isinstance(rule, NestedRule):
+            _check_scope(mapping.file, rule.rules)
+
+
+def _check_scope(file: str, rules: tuple[Rule, ...]) -> None:
+    written: dict[str, bool] = {}
+    for rule in rules:
+        appends = isinstance(rule, NestedRule) and rule.kind is not Kind.FIRST
+        for path, other_appends in written.items():
+            if path == rule.to and not (appends and other_appends):
+                raise ConfigError(file, rule.label, "another rule writes the same field")
+            if path.startswith(f"{rule.to}.") or rule.to.startswith(f"{path}."):
+                raise ConfigError(file, rule.label, f"another rule writes {path}, which contains it or lies within it")
+        written[rule.to] = appends

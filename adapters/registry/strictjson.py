@@ -1,0 +1,76 @@
+"""Parses JSON that strangers sent.
+
+It refuses what JSON leaves open and programs read differently: repeated names, NaN, lone surrogates, endless nesting.
+The registry API parses each request body with it before anything else looks at it.
+"""
+
+import json
+from typing import Any, Final
+
+MAX_DEPTH: Final = 40  # the deepest DCI message is about 12 levels; a query may nest a few more
+
+
+class BadJson(ValueError):  # noqa: N818  # a ValueError says the rest
+    """The bytes are not JSON as the standard needs it; the message repeats none of them."""
+
+
+def parse(data: bytes) -> object:
+    """Return the parsed value; raises :class:`BadJson`."""
+    try:
+        text = data.decode("utf-8")
+        value: object = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise BadJson("the body is not UTF-8") from error
+    except RecursionError as error:
+        raise BadJson("the body is nested too deeply") from error
+    except BadJson:
+        raise
+    except ValueError as error:
+        # `from None`: the library's error carries the whole document.
+        raise BadJson(f"the body is not JSON ({_place(error)})") from None
+    if _too_deep(value):
+        raise BadJson("the body is nested too deeply")
+    if "\\u" in text and not _is_encodable(value):
+        raise BadJson("the body has half of a surrogate pair")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two members of one name let a signature check and a query read different values."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadJson("an object names a field twice")
+    return found
+
+
+def _no_constant(_name: str) -> object:
+    raise BadJson("NaN and Infinity are not JSON")
+
+
+def _place(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}, column {error.colno}"
+    return "a number is too long"
+
+
+def _too_deep(value: object) -> bool:
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [each for each in value.values() if isinstance(each, dict | list)]
+    return [each for each in value if isinstance(each, dict | list)] if isinstance(value, list) else []
+
+
+def _is_encodable(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,90 @@
+"""Reads the YAML files of an adapter: configuration, mapping and source.
+
+It refuses what YAML allows beyond plain data: aliases, tags, repeated keys, and words that YAML turns into something
+else (``no``, ``2026-01-01``) where a string was meant. The loaders check the result against a JSON Schema.
+"""
+
+import json
+from collections.abc import Hashable
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from adapters.errors import ConfigError
+
+MAX_BYTES: Final = 512 * 1024  # a mapping of a thousand rules is a tenth of this
+SCHEMAS: Final = Path(__file__).parent / "schemas"
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader without aliases and with unique string keys."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        # An alias that refers to aliases grows a small file into gigabytes of data.
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # the stubs leave it untyped
+            raise yaml.MarkedYAMLError(problem="aliases (*name) are not used here", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  # PyYAML's
+        seen: set[object] = set()
+        for key_node, _value in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str) or key in seen:
+                problem = "a key stands twice" if key in seen else "a key must be a string: put it in quotes"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+# A day in a file is text: the mapping says how to read it, not YAML.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def load(path: Path, schema: str) -> dict[str, Any]:
+    """Read a file and check it against ``schemas/<schema>.schema.json``.
+
+    Raises:
+        ConfigError: the file cannot be read, is not plain YAML, or breaks the schema; names the key and the rule.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(str(path), "file", f"cannot be read: {error.strerror}") from error
+    return parse(data, schema, name=str(path))
+
+
+def parse(data: bytes, schema: str, *, name: str) -> dict[str, Any]:
+    """As :func:`load`, from bytes; ``name`` is what messages call the file."""
+    if len(data) > MAX_BYTES:
+        raise ConfigError(name, "file", f"is larger than {MAX_BYTES} bytes")
+    try:
+        document = yaml.load(data, _Loader)  # noqa: S506  # _Loader is a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(name, "file", f"is not plain YAML: {_first_line(error)}") from error
+    _check(name, document, schema)
+    return document  # type: ignore[no-any-return]  # the schema says object
+
+
+def _check(name: str, document: object, schema: str) -> None:
+    error = next(_validator(schema).iter_errors(document), None)
+    if error is not None:
+        key = ".".join(map(str, error.absolute_path)) or "file"
+        raise ConfigError(name, key, f"rule {error.validator}: {error.message}") from None
+
+
+@cache
+def _validator(schema: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads((SCHEMAS / f"{schema}.schema.json").read_text(encoding="utf-8")))
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem} (line {error.problem_mark.line + 1})"
+    return str(error).partition("\n")[0] or type(error).__name__
