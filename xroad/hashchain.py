@@ -36,6 +36,11 @@ _TRANSFORMS = frozenset({xmlsafe.C14N, xmlsafe.C14N_EXCLUSIVE})
 Resolve = Callable[[str], bytes | None]
 
 
+def nothing_is_elsewhere(_name: str) -> bool:
+    """Say of every file that it must be at hand."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class DigestValue:
     """A digest and the algorithm that made it."""
@@ -81,13 +86,20 @@ def build(
     return HashChains(result.encode(), chains, tree.value)
 
 
-def verify(result_xml: bytes, inputs: Mapping[str, DigestValue | None], resolve: Resolve) -> None:
+def verify(
+    result_xml: bytes,
+    inputs: Mapping[str, DigestValue | None],
+    resolve: Resolve,
+    is_elsewhere: Callable[[str], bool] = nothing_is_elsewhere,
+) -> None:
     """Hold that a hash chain leads from each input to its result; the caller verifies who signed the result.
 
     Args:
         result_xml: the HashChainResult document.
         inputs: by file name, what must be covered; None where `resolve` gives the bytes to digest.
         resolve: gives the bytes of a named file (the chain itself, data without a digest), None if there is none.
+        is_elsewhere: tells of a file that is not at hand whether it is kept elsewhere, so that its digest in the chain
+            stands for it, unverified; signed documents may leave attachments out. An input is never elsewhere.
 
     Raises:
         MalformedHashChain: not readable, or with loops.
@@ -96,7 +108,7 @@ def verify(result_xml: bytes, inputs: Mapping[str, DigestValue | None], resolve:
         InvalidHashChain: the calculation does not lead to the result.
         HashChainUnusedInputs: an input is not covered.
     """
-    walk = _Walk(inputs, resolve)
+    walk = _Walk(inputs, resolve, is_elsewhere)
     try:
         result = _parse(result_xml, "HashChainResult")
         algorithm = _method(result, None)
@@ -197,6 +209,7 @@ class _Walk:
 
     inputs: Mapping[str, DigestValue | None]
     resolve: Resolve
+    is_elsewhere: Callable[[str], bool]
     used: set[str] = field(default_factory=set)
     _taken: set[tuple[str, str]] = field(default_factory=set)
     _chains: dict[str, _Chain] = field(default_factory=dict)
@@ -239,6 +252,8 @@ class _Walk:
         if given is not None and given.algorithm == algorithm:
             return given  # the chain's own digest is not looked at: the result tells whether it was another
         data = self.resolve(uri)
+        if data is None and uri not in self.inputs and self.is_elsewhere(uri):
+            return DigestValue(algorithm, _digest_value(element))
         if data is None:
             raise errors.InvalidReference(f"The hash chain refers to {uri[:100]!r}, which is not part of the message.")
         digest = algorithm.digest(_transformed(element, data))

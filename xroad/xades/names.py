@@ -19,6 +19,7 @@ __all__ = [
     "SIG_HASH_CHAIN_RESULT",
     "XADES",
     "attachment_name",
+    "is_attachment_name",
     "is_part_name",
 ]
 
@@ -44,6 +45,11 @@ _PART = re.compile(r"/message\.xml|/attachment[1-9][0-9]{0,5}")
 def attachment_name(number: int) -> str:
     """Return the file name of the n-th attachment, counted from 1; a REST body is the first."""
     return f"{ATTACHMENT}{number}"
+
+
+def is_attachment_name(name: str) -> bool:
+    """Tell whether a name is an attachment's."""
+    return name != MESSAGE and is_part_name(name)
 
 
 def is_part_name(name: str) -> bool:

@@ -30,12 +30,11 @@ from xroad.hashchain import DigestValue
 from xroad.identifiers import ClientId
 from xroad.verdicts import VerdictCache
 from xroad.xades import form
-from xroad.xades.names import SIG_HASH_CHAIN, SIG_HASH_CHAIN_RESULT, is_part_name
+from xroad.xades.names import SIG_HASH_CHAIN, SIG_HASH_CHAIN_RESULT, is_attachment_name, is_part_name
 
 if TYPE_CHECKING:
     from xroad.globalconf.snapshot import TrustSnapshot
 
-_NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 _FOR_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
@@ -61,7 +60,7 @@ class _Message:
     digest: DigestAlgorithm
     hash_chain_result: bytes | None
     hash_chain: bytes | None
-    files: Mapping[str, bytes]
+    document: Mapping[str, bytes] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def verify(
     digest: DigestAlgorithm = SHA512,
     hash_chain_result: bytes | None = None,
     hash_chain: bytes | None = None,
-    files: Mapping[str, bytes] = _NO_FILES,
+    document: Mapping[str, bytes] | None = None,
     cache: VerdictCache | None = None,
 ) -> VerifiedSignature:
     """Return the verified signature of a member over all parts of a message, in the order of X-Road's own checks.
@@ -94,7 +93,8 @@ def verify(
         digest: what made the digests.
         hash_chain_result: the part of that kind, if there was one.
         hash_chain: the part of that kind, if there was one.
-        files: other files of a signed document, by name, that its hash chain may refer to; messages have none.
+        document: all files of the signed document, if it is one: its hash chain may refer to them, and attachments
+            that it leaves out and that are not among `parts` stand by their digests, unverified.
         cache: remembers verdicts on certificates.
 
     Raises:
@@ -107,7 +107,7 @@ def verify(
     """
     if not parts or not all(is_part_name(name) for name in parts):
         raise ValueError("the parts of a message are /message.xml, /attachment1, …")
-    message = _Message(parts, digest, hash_chain_result, hash_chain, files)
+    message = _Message(parts, digest, hash_chain_result, hash_chain, document)
     # 1. The form: one signature, unique ids, nothing but what X-Road writes.
     located = form.locate(xml)
     octets = xmlsafe.canonicalize(located.signed_info, located.canonicalization)
@@ -166,11 +166,12 @@ def _check_hash_chain(message: _Message) -> None:
             "The signature is over a hash chain, and the message has none: the peer must send it."
         )
     inputs = {name: DigestValue(message.digest, value) for name, value in message.parts.items()}
-    files = dict(message.files)
+    files = dict(message.document or {})
     if message.hash_chain is not None:
         files[SIG_HASH_CHAIN] = message.hash_chain
+    is_elsewhere = hashchain.nothing_is_elsewhere if message.document is None else is_attachment_name
     try:
-        hashchain.verify(message.hash_chain_result, inputs, files.get)
+        hashchain.verify(message.hash_chain_result, inputs, files.get, is_elsewhere)
     except errors.XRoadError as error:
         raise nested(errors.MalformedSignature, error) from error
 

@@ -195,3 +195,16 @@ def test_only_canonicalization_transforms() -> None:
         "<ds:DigestValue>AAAA</ds:DigestValue></hc:DataRef></hc:HashStep>"
     )
     refuse(errors.UnsupportedAlgorithm, step)
+
+
+def test_what_is_kept_elsewhere_stands_by_its_digest() -> None:
+    message = [digest("a"), digest("b")]
+    built = hashchain.build([message])
+    files = {SIG_HASH_CHAIN: built.chains[0]}
+
+    def is_elsewhere(name: str) -> bool:
+        return name == "/attachment1"
+
+    hashchain.verify(built.result, inputs_of(message[:1]), files.get, is_elsewhere)
+    with pytest.raises(errors.InvalidReference):  # an input is never elsewhere
+        hashchain.verify(built.result, {MESSAGE: None, "/attachment1": None}, files.get, lambda _name: True)
