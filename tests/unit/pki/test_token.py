@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,18 @@ def test_two_processes_do_not_undo_each_other(token: SoftwareToken, directory: P
     first = token.generate_key("first", "ec-p256", usage=Usage.SIGNING)
     second = other.generate_key("second", "ec-p256", usage=Usage.SIGNING)
     assert other.keys == SoftwareToken.open(directory, PIN).keys == (first, second)
+
+
+def test_writers_take_turns(token: SoftwareToken, directory: Path) -> None:
+    opened = [SoftwareToken.open(directory, PIN) for _ in range(4)]
+
+    def make(number: int) -> None:
+        opened[number % 4].generate_key(f"key {number}", "ec-p256", usage=Usage.SIGNING)
+
+    for start in range(0, 20, 4):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(make, range(start, start + 4)))
+    assert len(SoftwareToken.open(directory, PIN).keys) == 20
 
 
 def test_labels_are_checked_and_unique(token: SoftwareToken) -> None:

@@ -265,6 +265,20 @@ async def test_a_revoked_certificate_is_used_no_more(site: Site, pilot: Path) ->
         site.upkeep().response(site.certificate)
 
 
+async def test_an_old_good_answer_does_not_bring_a_revoked_certificate_back(site: Site, pilot: Path) -> None:
+    async with serving(pilot, site.clock) as url:
+        site.asks(f"{url}/ocsp")
+        upkeep = site.upkeep()
+        await upkeep.refresh()
+        held = upkeep.response(site.certificate)
+        site.authority.revoke(site.certificate.serial_number, at=site.clock.now())
+        async with Responder(lambda: web.Response(body=held), site.clock).serving() as late:
+            site.asks(f"{url}/ocsp", late)
+            await upkeep.refresh()
+    with pytest.raises(OcspUnavailable, match="was revoked at"):
+        upkeep.response(site.certificate)
+
+
 async def test_an_ignorant_responder_does_not_take_a_good_response_away(
     site: Site, pilot: Path, tmp_path: Path
 ) -> None:
@@ -283,23 +297,54 @@ async def test_an_ignorant_responder_does_not_take_a_good_response_away(
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "reason"),
     [
-        lambda: web.Response(body=b"not OCSP"),
-        lambda: web.Response(body=b""),
-        lambda: web.Response(body=b"\0" * (MAX_RESPONSE_BYTES + 1)),
-        lambda: web.Response(status=500),
-        lambda: web.Response(status=302, headers={"Location": NOWHERE}),
-        lambda: web.Response(status=204),
+        (lambda: web.Response(body=b"not OCSP"), "not readable"),
+        (lambda: web.Response(body=b""), "not readable"),
+        (lambda: web.Response(body=b"\0" * (MAX_RESPONSE_BYTES + 1)), "answered with more than"),
+        (lambda: web.Response(status=500), "HTTP status 500"),
+        (lambda: web.Response(status=204), "HTTP status 204"),
     ],
-    ids=["nonsense", "empty", "too long", "500", "redirect", "204"],
+    ids=["nonsense", "empty", "too long", "500", "204"],
 )
-async def test_bad_answers_are_failures_with_a_reason(site: Site, answer: Callable[[], web.Response]) -> None:
+async def test_bad_answers_are_failures_with_a_reason(
+    site: Site, answer: Callable[[], web.Response], reason: str
+) -> None:
     async with Responder(answer, site.clock).serving() as url:
         site.asks(url)
         upkeep = site.upkeep()
         await upkeep.refresh()
-    with pytest.raises(OcspUnavailable, match="The last attempt failed"):
+    with pytest.raises(OcspUnavailable, match=f"The last attempt failed: .*{reason}"):
+        upkeep.response(site.certificate)
+
+
+async def test_redirects_are_not_followed(site: Site, pilot: Path) -> None:
+    async with serving(pilot, site.clock) as good:
+        redirect = Responder(lambda: web.Response(status=307, headers={"Location": f"{good}/ocsp"}), site.clock)
+        async with redirect.serving() as url:
+            site.asks(url)
+            upkeep = site.upkeep()
+            await upkeep.refresh()
+    with pytest.raises(OcspUnavailable, match="HTTP status 307"):
+        upkeep.response(site.certificate)
+
+
+async def test_a_responder_that_hangs_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pki.fetching.TOTAL_TIMEOUT", 0.2)
+    gone = asyncio.Event()
+
+    async def hang(_request: web.Request) -> web.Response:
+        await gone.wait()
+        return web.Response()
+
+    responder = Responder(web.Response, site.clock)
+    monkeypatch.setattr(responder, "handle", hang)
+    async with responder.serving() as url:
+        site.asks(url)
+        upkeep = site.upkeep()
+        await upkeep.refresh()
+        gone.set()
+    with pytest.raises(OcspUnavailable, match="no answer within"):
         upkeep.response(site.certificate)
 
 
