@@ -21,6 +21,7 @@ from xroad import errors, ocsp
 from xroad.algorithms import check_key_strength
 from xroad.identifiers import ClientId
 from xroad.ocsp import OcspVerdict, describe
+from xroad.reading import check_readable
 from xroad.verdicts import VerdictCache
 
 if TYPE_CHECKING:
@@ -69,14 +70,17 @@ def verify_auth_certificate(
     """
     if not chain:
         raise errors.SslAuthenticationFailed("The peer sent no certificate: its server has no authentication key.")
-    leaf = chain[0]
+    try:
+        leaf, *others = [check_readable(each) for each in chain]
+    except errors.IncorrectCertificate as error:
+        raise nested(errors.SslAuthenticationFailed, error) from error
     if not is_auth_certificate(leaf):
         raise errors.SslAuthenticationFailed(
             f"The peer's certificate {describe(leaf)} is not an authentication certificate: "
             "its server must be given one whose usage is TLS client or digital signature."
         )
     try:
-        verify_chain(leaf, chain[1:], ocsp_responses, trust, at, "auth", instance or trust.instance, cache=cache)
+        verify_chain(leaf, others, ocsp_responses, trust, at, "auth", instance or trust.instance, cache=cache)
     except errors.XRoadError as error:
         raise nested(errors.SslAuthenticationFailed, error) from error
     return AuthCertificate(leaf)

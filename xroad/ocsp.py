@@ -22,6 +22,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from xroad import errors
+from xroad.reading import check_readable
 from xroad.verdicts import VerdictCache
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ def _load(response_der: bytes) -> ocsp.OCSPResponse:
         )
     try:
         response = ocsp.load_der_ocsp_response(response_der)
+        _touch(response)
     except ValueError as error:
         raise errors.IncorrectValidationInfo(
             "The OCSP response is not readable: the peer must fetch a new one."
@@ -159,6 +161,13 @@ def _load(response_der: bytes) -> ocsp.OCSPResponse:
             "the certification authority's responder must be repaired."
         )
     return response
+
+
+def _touch(response: ocsp.OCSPResponse) -> None:
+    """Read every field that is looked at, for they are parsed lazily."""
+    if response.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL:
+        _ = response.responder_name, response.responder_key_hash, response.produced_at_utc
+        _ = response.certificates, response.signature_algorithm_oid, response.extensions
 
 
 def _single(response: ocsp.OCSPResponse) -> ocsp.OCSPSingleResponse:
@@ -214,7 +223,11 @@ def _candidates(
 ) -> Iterator[x509.Certificate]:
     yield from trust.ocsp_responder_certificates(issuer)
     yield issuer
-    yield from response.certificates
+    for certificate in response.certificates:
+        try:
+            yield check_readable(certificate)
+        except errors.IncorrectCertificate:
+            continue  # what cannot be read cannot be the responder
 
 
 def _check_signature(response: ocsp.OCSPResponse, responder: x509.Certificate) -> None:

@@ -28,6 +28,7 @@ from xroad.certificates import (
 )
 from xroad.hashchain import DigestValue
 from xroad.identifiers import ClientId
+from xroad.reading import load_certificate
 from xroad.verdicts import VerdictCache
 from xroad.xades import form
 from xroad.xades.names import SIG_HASH_CHAIN, SIG_HASH_CHAIN_RESULT, is_attachment_name, is_part_name
@@ -180,11 +181,8 @@ def _certificate(der: bytes, at: datetime, cache: VerdictCache | None) -> _Certi
     known = cache.get(("certificate", der), _Certified, at) if cache is not None else None
     if known is not None:
         return known
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        public_key = certificate.public_key()
-    except ValueError as error:
-        raise errors.MalformedSignature("The signing certificate in the signature is not readable.") from error
+    certificate = _loaded(der)
+    public_key = certificate.public_key()
     check_key_strength(public_key)
     return _Certified(certificate, public_key)
 
@@ -245,15 +243,15 @@ def _check_chain(
         raise errors.MalformedSignature(
             "The signature holds no OCSP response: the member's server could not get one from its authority."
         )
-    extra = [_extra(der) for der in located.extra_certificates]
+    extra = [_loaded(der) for der in located.extra_certificates]
     return verify_chain(certificate, extra, located.ocsp_responses, trust, at, "sign", signer.instance, cache=cache)
 
 
-def _extra(der: bytes) -> x509.Certificate:
+def _loaded(der: bytes) -> x509.Certificate:
     try:
-        return x509.load_der_x509_certificate(der)
-    except ValueError as error:
-        raise errors.MalformedSignature("A certificate in the signature is not readable.") from error
+        return load_certificate(der)
+    except errors.IncorrectCertificate as error:
+        raise nested(errors.MalformedSignature, error) from error
 
 
 def _altered() -> errors.InvalidSignatureValue:

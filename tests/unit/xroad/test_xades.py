@@ -517,3 +517,11 @@ def test_remembered_verdicts_do_not_cover_another_snapshot() -> None:
     elsewhere = Pki.create(label="Else").trust()
     with pytest.raises(errors.IncorrectCertificate):
         xades.verify(sample.xml, digests(sample.parts), elsewhere, AT, MEMBER, cache=cache)
+
+
+def test_a_certificate_with_an_unreadable_subject_is_malformed() -> None:
+    der = signed().member.certificate.public_bytes(DER)
+    spoiled = der.replace(b"\x55\x04\x03\x0c\x03MOP", b"\x55\x04\x03\x0c\x03M\xffP")
+    assert spoiled != der
+    xml = signed().spoiled(b64encode(der).decode(), b64encode(spoiled).decode())
+    refuse(errors.MalformedSignature, xml, code="MalformedSignature.IncorrectCertificate")

@@ -1,0 +1,48 @@
+"""Reads certificates that come from outside, whole: `cryptography` parses lazily, and would fail later, anywhere.
+
+It refuses to know what a certificate is good for: it only makes sure that every field that is looked at can be.
+Signatures, OCSP responses and handshakes pass their certificates through here before anybody judges them.
+"""
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from xroad import errors
+
+
+def load_certificate(der: bytes) -> x509.Certificate:
+    """Return a certificate from its DER.
+
+    Raises:
+        IncorrectCertificate: it, or any field of it that is looked at, cannot be read.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+    except ValueError as error:
+        raise _unreadable() from error
+    return check_readable(certificate)
+
+
+def check_readable(certificate: x509.Certificate) -> x509.Certificate:
+    """Return the certificate if all of its fields that are looked at can be read.
+
+    Raises:
+        IncorrectCertificate: they cannot.
+    """
+    try:
+        _touch(certificate)
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise _unreadable() from error
+    return certificate
+
+
+def _touch(certificate: x509.Certificate) -> None:
+    certificate.public_key()
+    certificate.subject.rfc4514_string()
+    certificate.issuer.rfc4514_string()
+    _ = certificate.extensions, certificate.serial_number, certificate.signature_algorithm_oid
+    _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+
+
+def _unreadable() -> errors.IncorrectCertificate:
+    return errors.IncorrectCertificate("A certificate is not readable: its holder must get a new one.")
