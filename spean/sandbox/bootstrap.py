@@ -8,10 +8,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from adapters.config import adapter_yaml
 from centralserver.config import MemberClassEntry, MemberEntry, ServerEntry, SubsystemEntry
 from pki.authority import Authority
 from securityserver.commands import apply_services
 from spean.commands import authority_init, authority_sign, central_init, node_init, node_request
+from spean.commands.common import write_new
 from spean.commands.node import opened
 from spean.commands.node_request import Wanted
 from spean.commands.paths import public_folder
@@ -26,9 +28,7 @@ def make(layout: Layout, ports: Ports) -> None:
     for each in INSTITUTIONS:
         _make_node(each, authority, layout, ports)
         if each.service:
-            adapter = layout.adapter(each.service.programme)
-            adapter.parent.mkdir(parents=True, exist_ok=True)
-            adapter.write_text(files.adapter_file(each, each.service.programme, layout, ports))
+            _make_adapter(each, each.service.programme, layout, ports)
     authority.close()
     _make_central(layout, ports)
 
@@ -48,6 +48,16 @@ def _make_node(each: Institution, authority: Authority, layout: Layout, ports: P
         token.import_certificate(certificate.read_bytes())
     layout.services(each).write_text(files.services_file(each, ports))
     apply_services(config_file, layout.services(each))
+
+
+def _make_adapter(each: Institution, programme: str, layout: Layout, ports: Ports) -> None:
+    text = adapter_yaml(
+        programme,
+        listen=f"{LOOPBACK}:{ports.adapter(each)}",
+        source_url=f"sqlite:///{layout.registries / programme}.sqlite",
+        sender_id=str(each.subsystem),
+    )
+    write_new(layout.adapter(programme), text.encode())
 
 
 def _make_central(layout: Layout, ports: Ports) -> None:

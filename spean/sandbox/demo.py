@@ -9,10 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from spean.sandbox.asking import Backend
 from spean.sandbox.instance import Instance, running
 from spean.sandbox.plan import INSTITUTIONS, LOOPBACK, MOP
-from spean.sandbox.steps import Scene, agree, ask_household, ask_membership, be_refused, be_tampered_with
 from spean.sandbox.story import Story, StoryBrokenError
 from spean.sandbox.wire import Wire
 
@@ -35,26 +33,29 @@ async def demo(root: Path, base_port: int | None) -> int:
     story = Story()
     story.open(*_TITLE)
     try:
-        async with _scene(story, root, base_port) as scene:
-            household = await ask_household(scene)
-            await ask_membership(scene, household.record)
-            await be_refused(scene)
-            await be_tampered_with(scene, household.record)
-            await agree(scene, household.query_id)
+        async with AsyncExitStack() as stack:
+            with story.step("Start a national instance on this computer", "ចាប់ផ្ដើមប្រព័ន្ធទាំងមូលលើកុំព្យូទ័រនេះ"):
+                instance = await stack.enter_async_context(running(root, base_port, wired=MOP))
+                wire = await stack.enter_async_context(_wire(instance))
+                _introduce(story, instance)
+            await _tell(story, instance, wire)
     except StoryBrokenError as problem:
         story.differences.append(f"the story ended early: {problem}")
     return story.close(_GOOD, _BAD)
 
 
-@asynccontextmanager
-async def _scene(story: Story, root: Path, base_port: int | None) -> AsyncIterator[Scene]:
-    async with AsyncExitStack() as stack:
-        with story.step("Start a national instance on this computer", "ចាប់ផ្ដើមប្រព័ន្ធទាំងមូលលើកុំព្យូទ័រនេះ"):
-            instance = await stack.enter_async_context(running(root, base_port, wired=MOP))
-            wire = await stack.enter_async_context(_wire(instance))
-            backend = await stack.enter_async_context(Backend(instance.ports))
-            _introduce(story, instance)
-        yield Scene(story, instance, backend, wire)
+async def _tell(story: Story, instance: Instance, wire: Wire) -> None:
+    # Loaded here: most of what they need is loaded by now; before the start it would hold all servers up.
+    from spean.sandbox import steps  # noqa: PLC0415 - as above
+    from spean.sandbox.asking import Backend  # noqa: PLC0415 - as above
+
+    async with Backend(instance.ports) as backend:
+        scene = steps.Scene(story, instance, backend, wire)
+        household = await steps.ask_household(scene)
+        await steps.ask_membership(scene, household.record)
+        await steps.be_refused(scene)
+        await steps.be_tampered_with(scene, household.record)
+        await steps.agree(scene, household.query_id)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Writes the configuration files of the sandbox's nodes and adapters, as an institution would write its own.
+"""Writes the configuration files of the sandbox's nodes, as an institution would write its own.
 
 It refuses to make keys and to start anything. The bootstrap uses it once; the demonstration writes one more NODE.toml,
 for a node behind a wire.
@@ -7,9 +7,8 @@ for a node behind a wire.
 from pathlib import Path
 from typing import Final
 
-from adapters.config import adapter_yaml
 from spean.commands.node_toml import NodeSettings, node_toml
-from spean.sandbox.plan import LOOPBACK, MOP, NSAF, NSSF, SEARCH_PATH, Institution, Layout, Ports
+from spean.sandbox.plan import LOOPBACK, MOP, NSAF, NSSF, SEARCH_PATH, Institution, Ports
 
 MAY_SEARCH: Final = {MOP.key: NSAF.subsystem, NSSF.key: NSAF.subsystem}
 """Who may search which registry, and nothing else in it: the least right that the story needs."""
@@ -57,13 +56,3 @@ path = "{SEARCH_PATH}"
 def adapter_url(institution: Institution, ports: Ports) -> str:
     """Give the root of an institution's adapter."""
     return f"http://{LOOPBACK}:{ports.adapter(institution)}"
-
-
-def adapter_file(institution: Institution, programme: str, layout: Layout, ports: Ports) -> str:
-    """Give the ADAPTER.yaml of a provider."""
-    return adapter_yaml(
-        programme,
-        listen=f"{LOOPBACK}:{ports.adapter(institution)}",
-        source_url=f"sqlite:///{layout.registries / programme}.sqlite",
-        sender_id=str(institution.subsystem),
-    )

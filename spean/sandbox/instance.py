@@ -16,7 +16,7 @@ from typing import Final
 
 from adapters.synthetic import ExampleHousehold, example_household
 from spean.errors import CommandError, UsageError
-from spean.sandbox import bootstrap, files, report
+from spean.sandbox import files, report
 from spean.sandbox.plan import INSTITUTIONS, LOOPBACK, Institution, Layout, Ports
 from spean.sandbox.ports import reserved
 from spean.sandbox.processes import Crew, Server, crew
@@ -88,52 +88,49 @@ def _base_port(layout: Layout, requested: int | None) -> int | None:
 
 
 async def _start(layout: Layout, ports: Ports, members: Crew, wired: Institution | None) -> None:
+    """Start those whom others need first; all cores have work the whole time."""
+    async with _population(layout) as population:
+        if population:
+            await asyncio.to_thread(_bootstrap, layout, ports)
+        await members.spawn(_authorities(layout, ports))
+        if population and await population.wait():
+            raise CommandError("The made-up registries could not be written; the lines above say why.")
+    await members.ready()
+    layout.state.write_text(json.dumps({"version": _STATE_VERSION, "base_port": ports.base}) + "\n")
+    await members.spawn(_nodes(layout, ports, wired))
+    await members.spawn(_adapters(layout, ports))
+    await members.ready()
+
+
+@asynccontextmanager
+async def _population(layout: Layout) -> AsyncIterator[asyncio.subprocess.Process | None]:
+    """Make the people of a new sandbox in a process beside this one; None when the folder has them."""
     if layout.state.exists():
-        await _start_authorities(layout, ports, members)
-    else:
-        await _make(layout, ports, members)
-    await members.start([*_nodes(layout, ports, wired), *_adapters(layout, ports)])
-
-
-async def _make(layout: Layout, ports: Ports, members: Crew) -> None:
-    """Make the folder: people in one process, keys and certificates in this one."""
-    population = await asyncio.create_subprocess_exec(
+        yield None
+        return
+    process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "spean.sandbox.populate", str(layout.registries), stdin=asyncio.subprocess.DEVNULL
     )
     try:
-        await asyncio.to_thread(bootstrap.make, layout, ports)
-        await _start_authorities(layout, ports, members)
-        if await population.wait():
-            raise CommandError("The made-up registries could not be written; the lines above say why.")
+        yield process
     finally:
-        if population.returncode is None:
-            population.kill()
-            await population.wait()
-    layout.state.write_text(json.dumps({"version": _STATE_VERSION, "base_port": ports.base}) + "\n")
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
-async def _start_authorities(layout: Layout, ports: Ports, members: Crew) -> None:
+def _bootstrap(layout: Layout, ports: Ports) -> None:
+    from spean.sandbox import bootstrap  # noqa: PLC0415 - takes a second to load, in which the people are being made
+
+    bootstrap.make(layout, ports)
+
+
+def _authorities(layout: Layout, ports: Ports) -> Iterator[Server]:
     listen = f"{LOOPBACK}:{ports.authority}"
-    await members.start(
-        [
-            Server(
-                "authority",
-                ("authority", "run", str(layout.authority), "--listen", listen),
-                LOOPBACK,
-                ports.authority,
-                "/healthz",
-                layout.log("authority"),
-            ),
-            Server(
-                "central",
-                ("central", "run", str(layout.central)),
-                LOOPBACK,
-                ports.central,
-                "/healthz",
-                layout.log("central"),
-            ),
-        ]
-    )
+    authority = ("authority", "run", str(layout.authority), "--listen", listen)
+    central = ("central", "run", str(layout.central))
+    yield Server("authority", authority, LOOPBACK, ports.authority, "/healthz", layout.log("authority"))
+    yield Server("central", central, LOOPBACK, ports.central, "/healthz", layout.log("central"))
 
 
 def _nodes(layout: Layout, ports: Ports, wired: Institution | None) -> Iterator[Server]:

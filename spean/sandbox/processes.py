@@ -58,17 +58,19 @@ class Crew:
     def __init__(self) -> None:
         self.running: list[Running] = []
 
-    async def start(self, servers: Iterable[Server]) -> None:
-        """Start servers side by side and wait until every one is healthy.
+    async def spawn(self, servers: Iterable[Server]) -> None:
+        """Start servers without waiting for them."""
+        for server in servers:
+            self.running.append(await _spawn(server))
+
+    async def ready(self) -> None:
+        """Wait until every server that was started is healthy.
 
         Raises:
             CommandError: one ended or did not answer in time; the sentence has its last log lines.
         """
-        waiting = []
-        for server in servers:
-            waiting.append(await _spawn(server))
-            self.running.append(waiting[-1])
         deadline = time.monotonic() + START_SECONDS
+        waiting = self.running
         while waiting := [each for each in waiting if not await _is_ready(each)]:
             if time.monotonic() > deadline:
                 raise CommandError(_late(waiting[0]))

@@ -12,28 +12,23 @@ from spean.sandbox.query import Document
 
 def household(group: Document) -> Iterator[str]:
     """Show a household: its cards, level, place and people."""
-    level = contracts.code_list("cambodia/poverty-level").codes[group["poverty_level"]]
     place = group["address"][0]
     yield f"Household with equity card {_identifier(group['group_identifier'], 'EQUITY_CARD')}"
-    yield f"  level    {group['poverty_level']}  {level.en} · {level.km}"
+    yield f"  level    {group['poverty_level']}  {_label('cambodia/poverty-level', group['poverty_level'])}"
     yield f"  village  {place['village_code']}  {place.get('locality', '')}"
     for member in group["member_list"]:
         person = member["demographic_info"]
-        relation = "".join(each["relationship_type"] for each in member.get("related_person", [])[:1])
-        yield (
-            f"  {_latin(person):<24} {_khmer(person):<16} {person.get('sex', '')[:1]:<2} "
-            f"{person.get('birth_date', '')[:10]}  {relation}"
-        )
+        relations = [_label("dci/relationship-type", each["relationship_type"]) for each in member["related_person"]]
+        facts = [person.get("birth_date", "")[:10], f"{person.get('sex', ''):<6}", _names(person), *relations[:1]]
+        yield "    " + "  ".join(facts)
 
 
-def membership(record: Document) -> str:
-    """Show one person's membership in a scheme."""
-    person = record["member"]["demographic_info"]
-    status = contracts.code_list("cambodia/membership-status").codes[record["membership_status"]]
-    months = ", ".join(
-        f"{each['scheme']} {each['months_contributed']} months" for each in record.get("contribution", [])
-    )
-    return f"{_latin(person):<24} {_khmer(person):<16} {status.en} · {status.km}  {months}".rstrip()
+def membership(record: Document) -> Iterator[str]:
+    """Show one person's membership, and what was paid in for each scheme."""
+    yield _names(record["member"]["demographic_info"])
+    yield f"  {_label('cambodia/membership-status', record['membership_status'])}"
+    for each in record.get("contribution", []):
+        yield f"  {_label('cambodia/scheme', each['scheme'])}: {each['months_contributed']} months"
 
 
 def khmer_ids(group: Document) -> list[str]:
@@ -47,11 +42,14 @@ def _identifier(identifiers: list[dict[str, Any]], kind: str) -> str:
     return next((each["identifier_value"] for each in identifiers if each["identifier_type"] == kind), "")
 
 
-def _latin(person: Document) -> str:
-    name = person.get("name", {})
-    return f"{name.get('surname_latin', '')} {name.get('given_name_latin', '')}".strip()
+def _label(code_list: str, code: str) -> str:
+    label = contracts.code_list(code_list).codes[code]
+    return f"{label.en} · {label.km}"
 
 
-def _khmer(person: Document) -> str:
+def _names(person: Document) -> str:
+    """Give the Khmer name, and the Latin one where the institution has it."""
     name = person.get("name", {})
-    return f"{name.get('surname', '')} {name.get('given_name', '')}".strip()
+    khmer = f"{name.get('surname', '')} {name.get('given_name', '')}".strip()
+    latin = f"{name.get('surname_latin', '')} {name.get('given_name_latin', '')}".strip()
+    return f"{khmer} ({latin})" if latin else khmer

@@ -27,7 +27,7 @@ from xroad.evidence import Exchange
 OK: Final = 200
 REFUSED: Final = 500
 ACCESS_DENIED: Final = "Server.ServerProxy.AccessDenied"
-BAD_SIGNATURE: Final = "Server.ClientProxy.InvalidSignatureValue"
+BAD_SIGNATURE: Final = "Server.ClientProxy.SignatureVerification.InvalidSignatureValue"
 _LOG_SECONDS: Final = 3.0  # a log line may be written shortly after the answer has left
 
 _OTHER_LEVEL: Final = {"POOR_1": "POOR_2", "POOR_2": "POOR_1"}
@@ -79,7 +79,7 @@ async def ask_membership(scene: Scene, household: Document) -> None:
         story.expect("someone is insured", came=bool(answer.records), wanted=True)
         for record in answer.records:
             _expect_contract(story, "cambodia/scheme-membership", record)
-            story.tell(shown.membership(record))
+            story.tell(*shown.membership(record))
         story.tell(f"{len(answer.records)} of {len(ids)} people with an ID card are members of NSSF.")
 
 
