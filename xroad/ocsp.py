@@ -22,7 +22,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from xroad import errors
-from xroad.reading import check_readable
+from xroad.reading import UNREADABLE, check_readable
 from xroad.verdicts import VerdictCache
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _load(response_der: bytes) -> ocsp.OCSPResponse:
     try:
         response = ocsp.load_der_ocsp_response(response_der)
         _touch(response)
-    except ValueError as error:
+    except UNREADABLE as error:
         raise errors.IncorrectValidationInfo(
             "The OCSP response is not readable: the peer must fetch a new one."
         ) from error

@@ -4,10 +4,22 @@ It refuses to know what a certificate is good for: it only makes sure that every
 Signatures, OCSP responses and handshakes pass their certificates through here before anybody judges them.
 """
 
+import warnings
+
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from xroad import errors
+
+# All that `cryptography` raises over certificates and OCSP responses that somebody spoilt.
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 def load_certificate(der: bytes) -> x509.Certificate:
@@ -18,7 +30,7 @@ def load_certificate(der: bytes) -> x509.Certificate:
     """
     try:
         certificate = x509.load_der_x509_certificate(der)
-    except ValueError as error:
+    except UNREADABLE as error:
         raise _unreadable() from error
     return check_readable(certificate)
 
@@ -30,18 +42,23 @@ def check_readable(certificate: x509.Certificate) -> x509.Certificate:
         IncorrectCertificate: they cannot.
     """
     try:
-        _touch(certificate)
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of names that break X.520's lengths, which authorities do write
+            serial = _touch(certificate)
+    except UNREADABLE as error:
         raise _unreadable() from error
+    if serial <= 0:  # RFC 5280 4.1.2.2; OCSP could not tell such certificates apart
+        raise _unreadable()
     return certificate
 
 
-def _touch(certificate: x509.Certificate) -> None:
+def _touch(certificate: x509.Certificate) -> int:
     certificate.public_key()
     certificate.subject.rfc4514_string()
     certificate.issuer.rfc4514_string()
-    _ = certificate.extensions, certificate.serial_number, certificate.signature_algorithm_oid
+    _ = certificate.extensions, certificate.signature_algorithm_oid
     _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return certificate.serial_number
 
 
 def _unreadable() -> errors.IncorrectCertificate:
