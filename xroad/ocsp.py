@@ -22,7 +22,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from xroad import errors
-from xroad.reading import UNREADABLE, check_readable
+from xroad.reading import UNREADABLE, check_readable, lenient_names
 from xroad.verdicts import VerdictCache
 
 if TYPE_CHECKING:
@@ -149,8 +149,9 @@ def _load(response_der: bytes) -> ocsp.OCSPResponse:
             f"The OCSP response is longer than {MAX_RESPONSE_BYTES} bytes: the peer's responder does not answer sanely."
         )
     try:
-        response = ocsp.load_der_ocsp_response(response_der)
-        _touch(response)
+        with lenient_names():
+            response = ocsp.load_der_ocsp_response(response_der)
+            _touch(response)
     except UNREADABLE as error:
         raise errors.IncorrectValidationInfo(
             "The OCSP response is not readable: the peer must fetch a new one."

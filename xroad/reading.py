@@ -5,6 +5,8 @@ Signatures, OCSP responses and handshakes pass their certificates through here b
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -20,6 +22,14 @@ UNREADABLE = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
+
+
+@contextmanager
+def lenient_names() -> Iterator[None]:
+    """Keep `cryptography` quiet about names that break X.520's lengths, which authorities do write."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def load_certificate(der: bytes) -> x509.Certificate:
@@ -42,8 +52,7 @@ def check_readable(certificate: x509.Certificate) -> x509.Certificate:
         IncorrectCertificate: they cannot.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of names that break X.520's lengths, which authorities do write
+        with lenient_names():
             serial = _touch(certificate)
     except UNREADABLE as error:
         raise _unreadable() from error

@@ -21,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from xroad import algorithms, ber, errors
 from xroad import timestamp_asn1 as shapes
 from xroad.algorithms import SHA256, SHA384, SHA512, DigestAlgorithm, SignatureAlgorithm
+from xroad.reading import lenient_names
 
 if TYPE_CHECKING:
     from xroad.globalconf.snapshot import TrustSnapshot
@@ -276,14 +277,16 @@ def _decoded(shape: type[_Shape], data: bytes, refuse: Callable[[str], errors.XR
     if len(data) > MAX_BYTES:
         raise refuse("it is longer than time-stamps are")
     try:
-        return asn1.decode_der(shape, data)
+        with lenient_names():
+            return asn1.decode_der(shape, data)
     except ValueError:
         return _decoded_from_ber(shape, data, refuse)
 
 
 def _decoded_from_ber(shape: type[_Shape], data: bytes, refuse: Callable[[str], errors.XRoadError]) -> _Shape:
     try:
-        return asn1.decode_der(shape, ber.to_der(data))
+        with lenient_names():
+            return asn1.decode_der(shape, ber.to_der(data))
     except ValueError as error:
         raise refuse("it is not readable") from error
 
