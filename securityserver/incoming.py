@@ -52,7 +52,7 @@ async def body_of(http: web.BaseRequest, spool: BodySpool, seconds: float) -> Bo
     """Take in the body of a backend's request; None when there is none, or nothing in it (as the reference has it).
 
     Raises:
-        InvalidRequest: it is too large, or comes too slowly.
+        InvalidRequest: it is too large, framed wrongly, or comes too slowly.
     """
     if not http.body_exists:
         return None
@@ -64,6 +64,8 @@ async def body_of(http: web.BaseRequest, spool: BodySpool, seconds: float) -> Bo
         raise InvalidRequest(
             "The request's body is larger than this security server takes: send less at once, or have its limit raised."
         ) from error
+    except web.RequestPayloadError as error:
+        raise InvalidRequest("The request's body is framed wrongly: send it by length or in well-formed chunks.") from error
     body = await spool.finish()
     return body if body.size else None
 

@@ -50,7 +50,9 @@ class PeerConnection:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
         self._reader, self._writer, self._host = reader, writer, host
+        # Whether the last exchange is over and done, to its answer's last byte; and whether another may follow it.
         self._clean = True
+        self._keep_alive = True
 
     @property
     def tls(self) -> object:
@@ -87,7 +89,7 @@ class PeerConnection:
             raise failure
         if isinstance(head, XRoadError):
             raise head
-        self._clean = finished and head.fields.get("connection", "").lower() != "close"
+        self._keep_alive = finished and head.fields.get("connection", "").lower() != "close"
         return head
 
     async def answer_body(self, head: AnswerHead) -> AsyncIterator[bytes]:
@@ -96,7 +98,6 @@ class PeerConnection:
         Raises:
             PeerIoError: the peer closed early, or its framing is broken.
         """
-        keep, self._clean = self._clean, False
         framing = self._framing(head)
         try:
             async for piece in framing:
@@ -105,7 +106,7 @@ class PeerConnection:
             raise _broken(error) from error
         finally:
             await framing.aclose()
-        self._clean = keep and not self._reader.at_eof()
+        self._clean = self._keep_alive
 
     def _framing(self, head: AnswerHead) -> _Pieces:
         if head.status in _NO_BODY:

@@ -5,9 +5,9 @@
         instance.ocsp.status[serial] = "revoked"
         instance.middle.on_request = lambda raw: raw.replace(b"a", b"b")
 
-Each instance has a loopback network of its own (127.x.y.0/24), so that all servers have X-Road's own ports and tests run side
-by side. Between the two servers stands ``middle``: the consumer finds it at the provider's registered address, and it holds
-both servers' keys, as an attacker with everything but the members' signing keys.
+Each instance has a loopback network of its own (127.x.y.0/24), so that all servers have X-Road's own ports and tests run
+side by side. Between the two servers stands ``middle``: the consumer finds it at the provider's registered address, and
+it holds both servers' keys, as an attacker with everything but the members' signing keys.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from securityserver.serverconf import apply, parse_services
 from tests.support import globalconf, pki
 from tests.support.little import Backend, ConfigurationServer, Middle, OcspServer
 from xroad.globalconf.anchor import build_anchor
-from xroad.globalconf.parameters.model import AnchorSource
+from xroad.globalconf.parameters.model import Anchor, AnchorSource, MaintenanceMode
 from xroad.identifiers import ClientId, SecurityServerId
 
 INSTANCE: Final = "KH-SANDBOX"
@@ -92,6 +92,7 @@ class Instance:
     http: aiohttp.ClientSession = field(init=False)
     middle: Middle = field(init=False)
     more_auth: list[x509.Certificate] = field(default_factory=list)
+    more_client_auth: list[x509.Certificate] = field(default_factory=list)
 
     @property
     def consumer(self) -> Node:
@@ -132,25 +133,30 @@ class Instance:
             return Answer(answer.status, answer.headers, await answer.read())
 
     def publish(
-        self, *, expires_at: datetime | None = None, registered: bool = True, provider_clients: bool = True
+        self, *, expires_at: datetime | None = None, provider_address: str | None = None, maintenance: bool = False
     ) -> None:
         """Sign the configuration anew; nodes see it at their next refresh."""
-        auth = [self.keys[PROVIDER].auth.certificate] if registered else []
-        certificates = [item for item in (*auth, *self.more_auth) if item is not None]
+        own = (self.keys[PROVIDER].auth.certificate, *self.more_auth)
+        certificates = [item for item in own if item is not None]
         shared = globalconf.shared_parameters(
             self.authority,
-            members={"GOV/MOP": ("IDPOOR",), "GOV/NSSF": ("MEMBERS",), "GOV/NSAF": ("FAMILY-PACKAGE", "STRANGER", "BY-HTTPS")},
+            members={
+                "GOV/MOP": ("IDPOOR",),
+                "GOV/NSSF": ("MEMBERS",),
+                "GOV/NSAF": ("FAMILY-PACKAGE", "STRANGER", "BY-HTTPS"),
+            },
             servers=[
                 globalconf.server(
                     "GOV/MOP/SS1",
-                    address=self.address(11),
+                    address=provider_address or self.address(11),
                     auth=certificates,
-                    clients=["GOV/MOP/IDPOOR"] if provider_clients else [],
+                    clients=["GOV/MOP/IDPOOR"],
+                    maintenance=MaintenanceMode("back at noon") if maintenance else None,
                 ),
                 globalconf.server(
                     "GOV/NSAF/SS3",
                     address=self.address(13),
-                    auth=[item for item in (self.keys[CONSUMER].auth.certificate,) if item is not None],
+                    auth=[item for item in (self.keys[CONSUMER].auth.certificate, *self.more_client_auth) if item],
                     clients=[
                         "GOV/NSAF/FAMILY-PACKAGE",
                         "GOV/NSAF/STRANGER",
@@ -216,7 +222,7 @@ async def little_instance(
 
 def _make_servers(instance: Instance, key_type: KeyType, limits: str) -> None:
     source = AnchorSource(f"{instance.configuration.url}/internalconf", (instance.source.certificate,))
-    anchor = build_anchor(globalconf.Anchor(INSTANCE, pki.AT, (source,)))
+    anchor = build_anchor(Anchor(INSTANCE, pki.AT, (source,)))
     for server, last, message in ((PROVIDER, 11, 12), (CONSUMER, 13, 13)):
         home = instance.directory / server.server_code
         home.mkdir()
@@ -245,7 +251,7 @@ pin_file = "pin"
 client_http = ["{address}:0"]
 client_https = ["{address}:0"]
 message = ["{message}:5500"]
-ocsp = ["{address}:5577"]
+ocsp = ["{message}:5577"]
 metrics = ["{address}:0"]
 [globalconf]
 refresh_seconds = 3600
@@ -260,7 +266,7 @@ def _make_keys(instance: Instance, server: SecurityServerId, directory: Path, ke
     auth = token.generate_key("auth", key_type, usage=Usage.AUTHENTICATION)
     sign = token.generate_key("sign", key_type, usage=Usage.SIGNING, member=server.owner)
     number = f"{INSTANCE}/{server.server_code}/{server.member_class}"
-    subjects = {
+    subjects: dict[str, tuple[str, str, pki.Usage]] = {
         auth.id: (f"{server.server_code}.example", number, "auth"),
         sign.id: (server.member_code, number, "sign"),
     }
@@ -364,3 +370,28 @@ connection = "https-no-auth"
 id = "{KEYLESS}"
 connection = "http"
 """
+
+
+@asynccontextmanager
+async def kept_running(directory: Path, **options: Any) -> AsyncIterator[Instance]:
+    """Run an instance in a task of its own: pytest enters and leaves a fixture in different tasks, task groups cannot."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[Instance] = loop.create_future()
+    stop = asyncio.Event()
+
+    async def run() -> None:
+        try:
+            async with little_instance(directory, **options) as instance:
+                ready.set_result(instance)
+                await stop.wait()
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    task = loop.create_task(run())
+    try:
+        yield await ready
+    finally:
+        stop.set()
+        await task

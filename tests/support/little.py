@@ -1,6 +1,7 @@
 """The small servers around two nodes: a backend, an OCSP responder, a configuration source, and a man in the middle."""
 
 import asyncio
+import io
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -34,6 +35,11 @@ async def http_server(
         await runner.cleanup()
 
 
+async def whole(request: web.BaseRequest) -> bytes:
+    """Read a body of any size; aiohttp's own ``read`` has a limit."""
+    return b"".join([piece async for piece in request.content.iter_any()])
+
+
 @dataclass(slots=True)
 class Call:
     """One request as the backend got it."""
@@ -61,7 +67,7 @@ class Backend:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if "/keep" not in request.raw_path:
-            body = await request.read()
+            body = await whole(request)
         else:
             body, size = b"", 0
             async for piece in request.content.iter_any():
@@ -172,11 +178,14 @@ class Middle:
     """Stands at the provider's registered address, with both servers' keys; passes on unless told otherwise."""
 
     instance: Any
+    own: tuple[Any, Any] = (None, None)
     inward: Any = None
     outward: Any = None
-    on_request: Callable[[bytes], bytes] = staticmethod(lambda raw: raw)
-    on_response: Callable[[bytes], bytes] = staticmethod(lambda raw: raw)
+    on_request: Callable[[bytes], bytes] = bytes
+    on_response: Callable[[bytes], bytes] = bytes
+    on_relay: Callable[[str], bytes | None] | None = None
     on_connection: Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]] | None = None
+    session: Any = None
     headers: dict[str, str | None] = field(default_factory=dict)
     seen: list[bytes] = field(default_factory=list)
 
@@ -190,32 +199,46 @@ class Middle:
         inward, outward = peer_server_context(authorities), peer_client_context(authorities)
         instance.keys[PROVIDER].token.load_into(inward, instance.keys[PROVIDER].auth.id)
         instance.keys[CONSUMER].token.load_into(outward, instance.keys[CONSUMER].auth.id)
-        middle.inward, middle.outward = inward, outward
+        middle.own = middle.inward, middle.outward = inward, outward
 
         def choose(connection: Any, _name: str | None, _context: ssl.SSLContext) -> None:
             connection.context = middle.inward
 
         listener = peer_server_context(authorities)
         listener.sni_callback = choose
-        async with http_server(middle.handle, instance.address(11), 5500, listener):
+        async with (
+            http_server(middle.handle, instance.address(11), 5500, listener),
+            http_server(middle.relay, instance.address(11), 5577),
+            aiohttp.ClientSession(auto_decompress=False) as session,
+        ):
+            middle.session = session
             yield middle
+
+    async def relay(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Be the provider's OCSP relay, or answer in its place."""
+        if self.on_relay is not None:
+            answer = self.on_relay(request.raw_path.rpartition("=")[2])
+            if answer is None:
+                return web.Response(status=500)
+            body = b"--b\r\nContent-Type: application/ocsp-response\r\n\r\n" + answer + b"\r\n--b--\r\n"
+            return web.Response(body=body, headers={"Content-Type": "multipart/related; boundary=b"})
+        url = f"http://{self.instance.address(12)}:5577{request.raw_path}"
+        async with self.session.get(url) as got:
+            kept = {name: value for name, value in got.headers.items() if name.lower() not in HOP}
+            return web.Response(status=got.status, headers=kept, body=await got.read())
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if self.on_connection is not None:
             answer = await self.on_connection(request)
             if answer is not None:
                 return answer
-        raw = self.on_request(await request.read())
+        raw = self.on_request(await whole(request))
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP}
         headers |= {name: value for name, value in self.headers.items() if value is not None}
         for name in [name for name, value in self.headers.items() if value is None]:
             headers.pop(name, None)
-        async with (
-            aiohttp.ClientSession(auto_decompress=False) as session,
-            session.post(
-                f"https://{self.instance.address(12)}:5500/", data=raw, headers=headers, ssl=self.outward
-            ) as got,
-        ):
+        url = f"https://{self.instance.address(12)}:5500/"
+        async with self.session.post(url, data=io.BytesIO(raw), headers=headers, ssl=self.outward) as got:
             body = self.on_response(await got.read())
             self.seen.append(body)
             kept = {name: value for name, value in got.headers.items() if name.lower() not in HOP}
@@ -223,8 +246,9 @@ class Middle:
 
     def reset(self) -> None:
         """Pass everything on again."""
-        self.on_request = self.on_response = lambda raw: raw
-        self.on_connection = None
+        self.on_request = self.on_response = bytes
+        self.on_connection = self.on_relay = None
+        self.inward, self.outward = self.own
         self.headers.clear()
 
 
