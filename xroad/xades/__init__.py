@@ -6,7 +6,7 @@ The consumer and the provider sign what they send (`prepare`, `complete`) and ve
 
 from xroad.xades.build import SignatureData, SignedPart, Unsigned, prepare, prepare_batch, prepare_chained
 from xroad.xades.names import MESSAGE, attachment_name
-from xroad.xades.verify import VerifiedSignature, verify
+from xroad.xades.verification import VerifiedSignature, verify
 
 __all__ = [
     "MESSAGE",
