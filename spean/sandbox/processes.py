@@ -7,6 +7,7 @@ started as an institution would start it, with the same command line.
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
@@ -109,18 +110,19 @@ async def crew() -> AsyncIterator[Crew]:
 
 
 def run_until_signal(main: Coroutine[object, object, T]) -> T | None:
-    """Run a coroutine; Ctrl-C and SIGTERM cancel it, so that it stops its servers, and give None."""
+    """Run a coroutine; Ctrl-C, SIGTERM and a closed terminal cancel it, so that it stops its servers, and give None."""
     try:
-        return asyncio.run(_cancelled_by_sigterm(main))
+        return asyncio.run(_cancelled_by_signals(main))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return None
 
 
-async def _cancelled_by_sigterm(main: Coroutine[object, object, T]) -> T:
+async def _cancelled_by_signals(main: Coroutine[object, object, T]) -> T:
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("a coroutine of asyncio.run is always in a task")
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     return await main
 
 
@@ -128,6 +130,7 @@ async def _spawn(server: Server) -> Running:
     server.log.parent.mkdir(parents=True, exist_ok=True)
     with server.log.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
+            *_leash(),
             sys.executable,
             "-m",
             "spean",
@@ -140,6 +143,12 @@ async def _spawn(server: Server) -> Running:
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )
     return Running(server, process)
+
+
+def _leash() -> tuple[str, ...]:
+    """Have the servers end when the sandbox is killed and cannot end them; where the system has no means, they go on."""
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", "TERM", "--") if setpriv else ()
 
 
 async def _is_ready(each: Running) -> bool:

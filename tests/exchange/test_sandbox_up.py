@@ -102,7 +102,7 @@ def check_curl_lines(running: Sandbox) -> None:
     household, membership = running.curl_lines()
     card = running.report["example"]["equity_card"]
     [group] = records(ask(household))
-    assert {"identifier_type": "EQUITY_CARD", "identifier_value": card}.items() <= group["group_identifier"][0].items()
+    assert card in {each["identifier_value"] for each in group["group_identifier"]}
     assert records(ask(membership))
 
 
@@ -146,7 +146,7 @@ def check_that_other_ports_are_refused(folder: Path, base_port: int) -> None:
     assert "was made with --base-port" in again.stderr
 
 
-def test_a_server_that_dies_is_told_with_its_last_words_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_server_that_dies_is_told_and_none_outlives_the_sandbox(tmp_path: Path) -> None:
     with sandbox(tmp_path / "sandbox") as running:
         report = running.report
         pids = every_process(report)
@@ -158,8 +158,8 @@ def test_a_server_that_dies_is_told_with_its_last_words_and_the_others_go_on(tmp
         assert all(alive(pid) for name, pid in pids.items() if name != "adapter-nssf")
         [group] = records(ask(running.curl_lines()[0]))
         assert group["poverty_level"]
-        assert running.stop() == 0
-    assert not any(alive(pid) for pid in pids.values())
+        running.process.kill()
+        wait_until(lambda: not any(alive(pid) for pid in pids.values()), 20)
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
