@@ -146,7 +146,7 @@ async def _spawn(server: Server) -> Running:
 
 
 def _leash() -> tuple[str, ...]:
-    """Have the servers end when the sandbox is killed and cannot end them; where the system has no means, they go on."""
+    """Have the servers end when the sandbox is killed; on a system that has no means for that, they go on."""
     setpriv = shutil.which("setpriv")
     return (setpriv, "--pdeathsig", "TERM", "--") if setpriv else ()
 
