@@ -236,21 +236,21 @@ def _broken_references(config: CentralConfig) -> Iterator[tuple[str, str, str]]:
     yield from _repeated("server", [str(server.id) for server in config.servers])
     yield from _repeated("group", [group.code for group in config.groups])
     yield from _broken_members(config)
-    for number, server in enumerate(config.servers):
+    for number, server in enumerate(config.servers, 1):
         if server.id.owner not in clients:
             yield f"server[{number}].id", str(server.id), "must be owned by a member of this file"
-        for place, client in enumerate(server.clients):
+        for place, client in enumerate(server.clients, 1):
             if client not in clients:
                 yield f"server[{number}].clients[{place}]", str(client), "must be a member or subsystem of this file"
-    for number, group in enumerate(config.groups):
-        for place, client in enumerate(group.members):
+    for number, group in enumerate(config.groups, 1):
+        for place, client in enumerate(group.members, 1):
             if client.instance == config.instance and client not in clients:
                 yield f"group[{number}].members[{place}]", str(client), "must be a member or subsystem of this file"
 
 
 def _broken_members(config: CentralConfig) -> Iterator[tuple[str, str, str]]:
     classes = {each.code for each in config.member_classes}
-    for number, member in enumerate(config.members):
+    for number, member in enumerate(config.members, 1):
         key = f"member[{number}].id"
         if member.id.subsystem_code is not None:
             yield key, str(member.id), "must be INSTANCE/CLASS/CODE; subsystems stand below it"

@@ -109,19 +109,19 @@ class _Builder:
             instance=config.instance,
             ocsp_freshness_seconds=config.ocsp_freshness_seconds,
             sources=(ConfigurationSource(host, (self.signing.internal,), (self.signing.external,)),),
-            approved_cas=tuple(self.ca(ca, f"ca[{number}]") for number, ca in enumerate(config.cas)),
+            approved_cas=tuple(self.ca(ca, f"ca[{number}]") for number, ca in enumerate(config.cas, 1)),
             approved_tsas=tuple(
                 TsaInfo(tsa.name, tsa.url, self.certificate(tsa.certificate, f"tsa[{number}].certificate"), tsa.cost)
-                for number, tsa in enumerate(config.tsas)
+                for number, tsa in enumerate(config.tsas, 1)
             ),
             members=tuple(_member(each, descriptions[each.id.member_class]) for each in config.members),
-            servers=tuple(self.server(each, f"server[{number}]") for number, each in enumerate(config.servers)),
+            servers=tuple(self.server(each, f"server[{number}]") for number, each in enumerate(config.servers, 1)),
             groups=self.groups(),
             member_classes=tuple(MemberClass(each.code, each.description) for each in config.member_classes),
         )
 
     def private(self) -> PrivateParameters:
-        anchors = enumerate(self.config.federation)
+        anchors = enumerate(self.config.federation, 1)
         return PrivateParameters(
             instance=self.config.instance,
             management=self.management(),
@@ -151,7 +151,7 @@ class _Builder:
             profile=ca.profile,
             intermediates=tuple(
                 self.ca_info(each.certificate, each.ocsp, f"{key}.intermediate[{number}]")
-                for number, each in enumerate(ca.intermediates)
+                for number, each in enumerate(ca.intermediates, 1)
             ),
             authentication_only=ca.authentication_only,
             default_csr_format=ca.csr_format,
@@ -168,7 +168,7 @@ class _Builder:
     def ca_info(self, path: Path, responders: Sequence[OcspEntry], key: str) -> CaInfo:
         return CaInfo(
             self.certificate(path, f"{key}.certificate"),
-            tuple(self.ocsp(each, f"{key}.ocsp[{number}]") for number, each in enumerate(responders)),
+            tuple(self.ocsp(each, f"{key}.ocsp[{number}]") for number, each in enumerate(responders, 1)),
         )
 
     def ocsp(self, entry: OcspEntry, key: str) -> OcspInfo:
@@ -181,7 +181,7 @@ class _Builder:
             address=entry.address,
             auth_cert_hashes=tuple(
                 hashlib.sha256(self.certificate(path, f"{key}.auth_certificates[{number}]")).digest()
-                for number, path in enumerate(entry.auth_certificates)
+                for number, path in enumerate(entry.auth_certificates, 1)
             ),
             clients=entry.clients,
             maintenance=None if entry.maintenance is None else MaintenanceMode(entry.maintenance or None),

@@ -17,7 +17,7 @@ from centralserver.app import Shelf
 from centralserver.config import CentralConfig, load_config
 from centralserver.content import Content, build_content, referenced_files
 from centralserver.keys import SigningKeys
-from centralserver.publisher import Publisher
+from centralserver.publisher import Generation, Publisher
 from pki.clock import Clock
 from serverkit.config import ConfigError
 from serverkit.logs import get_logger
@@ -52,8 +52,7 @@ class Central:
 
     async def start(self) -> None:
         """Publish for the first time; errors are the caller's."""
-        config, content = await asyncio.to_thread(self._read_again)
-        await self._publish(content, config)
+        await self._publish()
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Look at the file each second, and sign anew in time, until told to stop."""
@@ -73,8 +72,9 @@ class Central:
             await self._sign()
 
     async def _reload(self) -> None:
+        before = self._config
         try:
-            config, content = await asyncio.to_thread(self._read_again)
+            await self._publish()
         except ConfigError as error:
             self._refused = str(error)
             _log.error("central_config_refused", file=error.source, key=error.key, value=error.value, rule=error.rule)
@@ -83,31 +83,34 @@ class Central:
             return
         self._refused = None
         for key in _FIXED_KEYS:
-            if getattr(config, key) != getattr(self._config, key):
+            if getattr(before, key) != getattr(self._config, key):
                 _log.warning("central_restart_needed", key=key)
-        await self._publish(content, config)
 
-    def _read_again(self) -> tuple[CentralConfig, Content]:
+    async def _publish(self) -> None:
+        config, content, generation = await asyncio.to_thread(self._read_again)
+        self._config = config
+        changed = self._publisher.accept(generation)
+        await self._sign()
+        if changed:
+            _log.info("central_published", members=len(content.shared.members), servers=len(content.shared.servers))
+
+    def _read_again(self) -> tuple[CentralConfig, Content, Generation]:
+        """Read the file and all that it names, and write the parts; changes nothing but what is watched."""
         # The digests are taken before the files are read: a change in between is then seen at the next look.
         seen = {self._path: _digest(self._path)}
         config = load_config(self._path)
         # Watched from now on even if one of them is refused: whoever corrects the file expects it to be seen.
         self._watched = referenced_files(config)
         self._seen = seen | {path: _digest(path) for path in self._watched}
+        source = self._path.name
         if config.instance != self._config.instance:
-            raise ConfigError(
-                self._path.name, "instance", config.instance, "must stay: every anchor names the instance"
-            )
-        return config, self._read(config)
-
-    async def _publish(self, content: Content, config: CentralConfig) -> None:
-        generation = await asyncio.to_thread(self._publisher.prepare, content, config.versions, self._clock.now())
-        self._config = config
-        changed = self._publisher.accept(generation)
-        await self._sign()
-        if changed:
-            shared = content.shared
-            _log.info("central_published", members=len(shared.members), servers=len(shared.servers))
+            raise ConfigError(source, "instance", config.instance, "must stay: every anchor names the instance")
+        content = build_content(config, source, self._keys.certificates, self._urls)
+        try:
+            return config, content, self._publisher.prepare(content, config.versions, self._clock.now())
+        except ValueError as error:
+            # Text that XML cannot carry, such as a control character in a name.
+            raise ConfigError(source, "", None, f"cannot be published: {error}") from error
 
     async def _sign(self) -> None:
         validity = timedelta(seconds=self._config.validity_seconds)
@@ -119,9 +122,6 @@ class Central:
         return publication is None or self._clock.now() - publication.signed_at >= timedelta(
             seconds=self._config.refresh_seconds
         )
-
-    def _read(self, config: CentralConfig) -> Content:
-        return build_content(config, self._path.name, self._keys.certificates, self._urls)
 
     def _fingerprint(self) -> Mapping[Path, bytes | None]:
         """Name the present contents of the file and of the files that it names."""

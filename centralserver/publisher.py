@@ -18,6 +18,9 @@ from xroad.globalconf.publication import NewPart, build_directory
 # A client that fetched the directory just before a change still asks for the parts that it named.
 KEPT_GENERATIONS = 5
 
+# The parts of one content, by version.
+Generation = Mapping[int, Sequence[NewPart]]
+
 
 @dataclass(frozen=True, slots=True)
 class Publication:
@@ -40,9 +43,9 @@ class Publisher:
     """Signs publications and remembers the last generations of parts."""
 
     keys: SigningKeys
-    generations: list[Mapping[int, Sequence[NewPart]]] = field(default_factory=list)
+    generations: list[Generation] = field(default_factory=list)
 
-    def prepare(self, content: Content, versions: Sequence[int], at: datetime) -> Mapping[int, Sequence[NewPart]]:
+    def prepare(self, content: Content, versions: Sequence[int], at: datetime) -> Generation:
         """Write the parts of a content; blocks for large instances, changes nothing.
 
         Raises:
@@ -51,7 +54,7 @@ class Publisher:
         stamp = f"{at.astimezone(UTC):%Y%m%d%H%M%S}{at.microsecond * 1000:09d}"
         return {version: _parts(content, version, f"/V{version}/{stamp}") for version in versions}
 
-    def accept(self, generation: Mapping[int, Sequence[NewPart]]) -> bool:
+    def accept(self, generation: Generation) -> bool:
         """Make prepared parts the current ones, unless the current ones have the same contents; tell whether it did."""
         if self.generations and _contents(self.generations[-1]) == _contents(generation):
             return False
@@ -89,5 +92,5 @@ def _parts(content: Content, version: int, prefix: str) -> Sequence[NewPart]:
     )
 
 
-def _contents(generation: Mapping[int, Sequence[NewPart]]) -> Mapping[int, Sequence[bytes]]:
+def _contents(generation: Generation) -> Mapping[int, Sequence[bytes]]:
     return {version: [part.content for part in parts] for version, parts in generation.items()}

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -9,11 +10,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from structlog.testing import capture_logs
 
 from centralserver import follower
-from centralserver.config import CentralConfig, MemberEntry
+from centralserver.config import CentralConfig, MemberEntry, TlsEntry
 from centralserver.server import Running, prepare
 from pki.errors import WrongPin
 from serverkit.config import ConfigError
@@ -239,6 +240,40 @@ async def test_a_broken_file_keeps_the_last_good_configuration(
     told = next(line for line in logs if line["event"] == "central_config_refused")
     assert told["key"] == key
     assert rule in told["rule"]
+
+
+async def test_a_name_that_xml_cannot_carry_keeps_the_last_good_configuration(
+    config_file: Path, change: Change, central: Start, web: aiohttp.ClientSession
+) -> None:
+    with capture_logs() as logs:
+        async with central(config_file) as running:
+            before = await download(web, running)
+            change(members=(MemberEntry(client("GOV/MOP"), "bell \x07"),), servers=(), groups=())
+
+            async def refused() -> bool:
+                return any("cannot be published" in line.get("rule", "") for line in logs)
+
+            await until(refused)
+            assert (await download(web, running)).digest == before.digest
+
+
+async def test_downloads_over_https(
+    config_file: Path, change: Change, central: Start, web: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    issued = Pki.create(label="Web").issue_auth("localhost")
+    secret = issued.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    overwrite(tmp_path / "tls.key", secret.decode())
+    overwrite(tmp_path / "tls.pem", issued.certificate.public_bytes(Encoding.PEM).decode())
+    change(listen=(), listen_https=(Listen("127.0.0.1", 0),), tls=TlsEntry(tmp_path / "tls.pem", tmp_path / "tls.key"))
+    async with central(config_file) as running:
+        assert running.base_url.startswith("https://127.0.0.1:")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False  # the directory's signature is what counts, as for X-Road's own clients
+        context.verify_mode = ssl.CERT_NONE
+        async with web.get(f"{running.base_url}/internalconf?version=6", ssl=context) as response:
+            anchor = parse_anchor(running.anchors.internal.read_bytes())
+            data = await response.read()
+    assert verify_directory(data, anchor, datetime.now(UTC), kind=SourceKind.INTERNAL).version == 6
 
 
 async def test_a_corrected_file_is_taken_up_again(
