@@ -1,5 +1,6 @@
 PYTHON ?= python3.11
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+PACKAGES = adapters centralserver contracts pki securityserver serverkit spean xroad
 UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .PHONY: demo test bench lock
@@ -30,6 +31,7 @@ lock:
 .venv/run: requirements.lock pyproject.toml | .venv/bin/python
 	$(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
+	.venv/bin/python -m compileall -q $(PACKAGES)
 	touch $@
 
 # The developers' lock holds all of the other one, so that both targets share one environment.

@@ -22,3 +22,9 @@ def opened(config_file: Path) -> tuple[NodeConfig, SoftwareToken]:
     """Read NODE.toml and open the token with its PIN."""
     config = load_config(config_file)
     return config, SoftwareToken.open(config.token.directory, config.token.pin())
+
+
+def new_token(config_file: Path) -> SoftwareToken:
+    """Make the token that NODE.toml names, under its PIN, and give it open."""
+    source = load_config(config_file).token
+    return SoftwareToken.create(source.directory, source.pin())

@@ -6,9 +6,10 @@ It refuses to change a node that is there. The certificates come next, with ``no
 import argparse
 from pathlib import Path
 
+from pki.token import SoftwareToken
 from securityserver.commands import init_node
 from spean.commands.common import make_pin_file, told, write_new
-from spean.commands.node import NODE_ERRORS
+from spean.commands.node import NODE_ERRORS, new_token
 from spean.commands.node_toml import NodeSettings, node_toml
 from spean.errors import UsageError
 from xroad.errors import XRoadError
@@ -39,11 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def make(config: Path, pin_file: Path) -> None:
-    """Make what a written NODE.toml names; the PIN is a new random one unless the file is there."""
+def make(config: Path, pin_file: Path) -> SoftwareToken:
+    """Make what a written NODE.toml names and give its open token; the PIN is a new random one unless there is one."""
     make_pin_file(pin_file)
     with told(*NODE_ERRORS):
+        token = new_token(config)
         init_node(config)
+    return token
 
 
 def _server(text: str) -> SecurityServerId:

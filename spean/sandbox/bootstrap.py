@@ -1,20 +1,17 @@
 """Makes a new sandbox's authority, nodes and central configuration, with the functions behind the commands.
 
-It refuses to start servers. Everything is made as institutions would make it: requests go to the authority,
-certificates come back, and the central server learns of the authentication certificates.
+It refuses to start servers and to know programmes. Everything is made as institutions would make it: requests go to the
+authority, certificates come back, and the central server learns of the authentication certificates.
 """
 
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from adapters.config import adapter_yaml
 from centralserver.config import MemberClassEntry, MemberEntry, ServerEntry, SubsystemEntry
 from pki.authority import Authority
 from securityserver.commands import apply_services
 from spean.commands import authority_init, authority_sign, central_init, node_init, node_request
-from spean.commands.common import write_new
-from spean.commands.node import opened
 from spean.commands.node_request import Wanted
 from spean.commands.paths import public_folder
 from spean.sandbox import files
@@ -22,13 +19,11 @@ from spean.sandbox.plan import INSTANCE, INSTITUTIONS, LOOPBACK, MEMBER_CLASS, I
 
 
 def make(layout: Layout, ports: Ports) -> None:
-    """Make everything of a new sandbox but its registries."""
+    """Make everything of a new sandbox but its programmes."""
     url = f"http://{LOOPBACK}:{ports.authority}"
     authority = authority_init.make(layout.authority, layout.authority_pin, name=f"{INSTANCE} test CA", url=url)
     for each in INSTITUTIONS:
         _make_node(each, authority, layout, ports)
-        if each.service:
-            _make_adapter(each, each.service.programme, layout, ports)
     authority.close()
     _make_central(layout, ports)
 
@@ -38,26 +33,15 @@ def _make_node(each: Institution, authority: Authority, layout: Layout, ports: P
     config_file = layout.node(each)
     config_file.parent.mkdir(parents=True)
     config_file.write_text(files.node_file(each, ports))
-    node_init.make(config_file, config_file.with_name("token.pin"))
-    config, token = opened(config_file)
+    token = node_init.make(config_file, config_file.with_name("token.pin"))
     for usage in ("auth", "sign"):
         request, certificate = _request_file(layout, each, usage), _certificate_file(layout, each, usage)
         wanted = Wanted(usage, each.name, "ec-p256", f"ss1.{each.key}.example.test", each.member)
-        node_request.make(token, config.server.id, wanted, request)
+        node_request.make(token, each.server, wanted, request)
         authority_sign.issue(authority, request, usage, certificate)
         token.import_certificate(certificate.read_bytes())
     layout.services(each).write_text(files.services_file(each, ports))
     apply_services(config_file, layout.services(each))
-
-
-def _make_adapter(each: Institution, programme: str, layout: Layout, ports: Ports) -> None:
-    text = adapter_yaml(
-        programme,
-        listen=f"{LOOPBACK}:{ports.adapter(each)}",
-        source_url=f"sqlite:///{layout.registries / programme}.sqlite",
-        sender_id=str(each.subsystem),
-    )
-    write_new(layout.adapter(programme), text.encode())
 
 
 def _make_central(layout: Layout, ports: Ports) -> None:

@@ -88,31 +88,36 @@ def _base_port(layout: Layout, requested: int | None) -> int | None:
 
 
 async def _start(layout: Layout, ports: Ports, members: Crew, wired: Institution | None) -> None:
-    """Start those whom others need first; all cores have work the whole time."""
-    async with _population(layout) as population:
-        if population:
-            await asyncio.to_thread(_bootstrap, layout, ports)
-        await members.spawn(_authorities(layout, ports))
-        if population and await population.wait():
-            raise CommandError("The made-up registries could not be written; the lines above say why.")
+    """Make what is missing and start those whom others need first; both sides at once, so that the cores have work."""
+    new = not layout.state.exists()
+    sides = (_authority_side(layout, ports, members, new=new), _programme_side(layout, ports, members, new=new))
+    for problem in await asyncio.gather(*sides, return_exceptions=True):
+        if problem:
+            raise problem
     await members.ready()
     layout.state.write_text(json.dumps({"version": _STATE_VERSION, "base_port": ports.base}) + "\n")
     await members.spawn(_nodes(layout, ports, wired))
-    await members.spawn(_adapters(layout, ports))
     await members.ready()
 
 
-@asynccontextmanager
-async def _population(layout: Layout) -> AsyncIterator[asyncio.subprocess.Process | None]:
-    """Make the people of a new sandbox in a process beside this one; None when the folder has them."""
-    if layout.state.exists():
-        yield None
-        return
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "spean.sandbox.populate", str(layout.registries), stdin=asyncio.subprocess.DEVNULL
-    )
+async def _authority_side(layout: Layout, ports: Ports, members: Crew, *, new: bool) -> None:
+    if new:
+        await asyncio.to_thread(_bootstrap, layout, ports)
+    await members.spawn(_authorities(layout, ports))
+
+
+async def _programme_side(layout: Layout, ports: Ports, members: Crew, *, new: bool) -> None:
+    if new:
+        await _make_programmes(layout, ports)
+    await members.spawn(_adapters(layout, ports))
+
+
+async def _make_programmes(layout: Layout, ports: Ports) -> None:
+    words = ("-m", "spean.sandbox.programmes", str(layout.root), str(ports.base))
+    process = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=asyncio.subprocess.DEVNULL)
     try:
-        yield process
+        if await process.wait():
+            raise CommandError("The made-up registries could not be written; the lines above say why.")
     finally:
         if process.returncode is None:
             process.kill()
