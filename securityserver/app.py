@@ -1,12 +1,14 @@
 """The composition root: builds a node out of its parts, starts them in order, and stops them in the other.
 
-It refuses to do any part's work. ``commands`` runs a node until a signal; tests and the sandbox run several in one process.
+It refuses to do any part's work. ``commands`` runs a node until a signal; tests and the sandbox run several in one
+process.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 
@@ -16,7 +18,7 @@ from pki.upkeep import OcspUpkeep
 from securityserver.config import NodeConfig
 from securityserver.consumer import Consumer
 from securityserver.contexts import TlsContexts
-from securityserver.credentials import Credentials
+from securityserver.credentials import Credentials, certificates_in_use
 from securityserver.entrance import Entrance, refuse_backend, refuse_peer
 from securityserver.frontdoor import FrontDoor
 from securityserver.health import register_checks
@@ -124,14 +126,10 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack) -> Parts:
         session,
         clock,
         refresh_seconds=config.globalconf.refresh_seconds,
-        on_change=lambda: upkeep.wake(),  # noqa: PLW0108  # made below
     )
-    upkeep = OcspUpkeep(
-        config.ocsp_directory,
-        trust=trust.latest,
-        certificates=lambda: credentials.certificates(),
-        clock=clock,  # made below
-    )
+    in_use = partial(certificates_in_use, token)
+    upkeep = OcspUpkeep(config.ocsp_directory, trust=trust.latest, certificates=in_use, clock=clock)
+    trust.subscribe(upkeep.wake)
     credentials = Credentials(token, upkeep, trust.latest)
     internal, verdicts = InternalKey(config.internal_tls_directory), VerdictCache()
     contexts = TlsContexts(trust.latest, conf, credentials, internal)
@@ -160,7 +158,7 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack) -> Parts:
 
 
 async def _first_look(parts: Parts) -> None:
-    """Be ready for exchanges when the doors open: a configuration and OCSP responses, fetched only when there are none."""
+    """Have a configuration and OCSP responses before the doors open, fetched only when none are kept."""
     await asyncio.to_thread(parts.trust.load)
     if parts.trust.latest() is None:
         await parts.trust.refresh()

@@ -88,7 +88,8 @@ class ConfigurationClient:
             except (XRoadError, aiohttp.ClientError, TimeoutError, ValueError) as error:
                 self._on_failure(source.anchor.instance, place.url, error)
         raise MalformedGlobalConf(
-            f"The global configuration of instance {source.anchor.instance} cannot be had from any address of its anchor. "
+            f"The global configuration of instance {source.anchor.instance} cannot be had from any "
+            "address of its anchor. "
             "See the log for the reason at each, and check that the central server is reachable from here."
         )
 

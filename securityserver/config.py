@@ -1,7 +1,7 @@
 """NODE.toml: what a node must know before it can open its database, as frozen values.
 
-It says how the file looks and refuses what it does not know; it opens no key, database or socket. The commands and ``app``
-load it once and hand its parts on.
+It says how the file looks and refuses what it does not know; it opens no key, database or socket. The commands and
+``app`` load it once and hand its parts on.
 """
 
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
-"""The consumer's side of an exchange: from a backend's HTTP request to its answer, through the provider's security server.
+"""The consumer's side of an exchange: from a backend's HTTP request, through the provider's server, to its answer.
 
-It refuses to know how bytes travel, how keys sign and how records become durable; it knows the order, which its stage types
-keep. ``frontdoor`` hands it requests, ``peers`` connections; what it raises becomes an answer in ``entrance``.
+It refuses to know how bytes travel, how keys sign and how records become durable; it knows the order, which its stage
+types keep. ``frontdoor`` hands it requests, ``peers`` connections; what it raises becomes an answer in ``entrance``.
 """
 
 from contextlib import AsyncExitStack
@@ -138,7 +138,7 @@ class Consumer:
         return Received(request, Caller.of(http))
 
     def _know(self, received: Received, trust: TrustSnapshot) -> Known:
-        """2. Know the client: one of this server's, in its configuration and in the global one, by the right connection."""
+        """2. Know the client: one of this server's, here and in the global configuration, by the right connection."""
         request, caller = received.request, received.caller
         client = self.conf.current.client(request.client)
         if client is None:
@@ -180,7 +180,7 @@ class Consumer:
         return Held(routed.request, await body_of(http, spool, self.limits.read_seconds), routed.route.trust)
 
     async def _sign(self, held: Held, *, direct: bool) -> Signed:
-        """4. Sign the request as the client's member, and take along the OCSP responses that the provider will ask for."""
+        """4. Sign the request as the client's member, and take along the OCSP responses that the provider wants."""
         head = held.request.head_bytes()
         parts = signed_parts(head, held.body)
         signature = await self.credentials.sign(held.request.client, parts, self.clock.now(), direct=direct)
@@ -245,13 +245,15 @@ class Consumer:
 def _require_connection(client: Client, caller: Caller) -> None:
     if client.connection is Connection.HTTPS_NO_AUTH and not caller.tls:
         raise ClientNotAuthenticated(
-            f"Client {client.id} is registered to connect by HTTPS, and this request came by plain HTTP: use the HTTPS port."
+            f"Client {client.id} is registered to connect by HTTPS, and this request came by plain "
+            "HTTP: use the HTTPS port."
         )
     if client.connection is not Connection.HTTPS:
         return
     if caller.certificate is None:
         raise ClientNotAuthenticated(
-            f"Client {client.id} is registered to connect by HTTPS with a certificate, and showed none: use the HTTPS port "
+            f"Client {client.id} is registered to connect by HTTPS with a certificate, and showed "
+            "none: use the HTTPS port "
             "and the client's own certificate."
         )
     if caller.certificate not in client.tls_certificates:

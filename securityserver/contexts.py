@@ -1,7 +1,7 @@
-"""The TLS contexts of the moment: built anew when authorities, the own key or the registered client certificates change.
+"""The TLS contexts of the moment: built anew when authorities, own key or registered client certificates change.
 
-It refuses to know connections. Listeners and ``peers`` ask it for each new connection; while nothing changed they get the
-same context, by whose identity pooled connections are known to be of the present.
+It refuses to know connections. Listeners and ``peers`` ask it for each new connection; while nothing changed they get
+the same context, by whose identity pooled connections are known to be of the present.
 """
 
 from collections.abc import Callable

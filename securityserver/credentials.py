@@ -1,7 +1,7 @@
 """The node's own keys as exchanges need them: what it authenticates with, and what each of its members signs with.
 
-It refuses to know messages and peers, and asks the token and the OCSP upkeep only. Both pipelines, the TLS listeners and the
-OCSP relay get their keys, certificates and responses here.
+It refuses to know messages and peers, and asks the token and the OCSP upkeep only. Both pipelines, the TLS listeners
+and the OCSP relay get their keys, certificates and responses here.
 """
 
 import ssl
@@ -30,6 +30,11 @@ class AuthenticationIdentity:
 
     key_id: KeyId
     certificate: x509.Certificate
+
+
+def certificates_in_use(token: SoftwareToken) -> tuple[x509.Certificate, ...]:
+    """Give the certificates of all active keys: those that OCSP responses are kept for."""
+    return tuple(key.certificate for key in token.keys if key.active and key.certificate is not None)
 
 
 class Credentials:
@@ -80,7 +85,7 @@ class Credentials:
             ) from error
 
     def ocsp_by_relay_name(self) -> dict[str, bytes]:
-        """Give the usable OCSP responses of the authentication chain, by the name that the relay has for each certificate."""
+        """Give the authentication chain's usable OCSP responses, by the name that the relay has for a certificate."""
         identity, trust = self.authentication(), self._trust()
         if identity is None or trust is None:
             return {}
@@ -91,14 +96,10 @@ class Credentials:
         chain = [target.certificate for target in chain_targets(identity.certificate, trust)]
         return {relay_hash(item): response for item, response in zip(chain, responses, strict=True)}
 
-    def certificates(self) -> tuple[x509.Certificate, ...]:
-        """Give the certificates in use: those that OCSP responses are kept for."""
-        return tuple(key.certificate for key in self._token.keys if key.active and key.certificate is not None)
-
     def has_responses(self) -> bool:
         """Tell whether all certificates in use have OCSP responses that can be used now."""
         try:
-            return all(self._upkeep.response(certificate) for certificate in self.certificates())
+            return all(self._upkeep.response(certificate) for certificate in certificates_in_use(self._token))
         except OcspUnavailable:
             return False
 

@@ -1,7 +1,7 @@
-"""The two ends where exchanges enter and their failures leave: one guard around each pipeline, one answer for each refusal.
+"""Where exchanges enter and their failures leave: one guard around each pipeline, one answer for each refusal.
 
-It refuses to know what a pipeline does. Here, and only here, an unexpected exception becomes an internal error with an id:
-the traceback goes to the log and nowhere else.
+It refuses to know what a pipeline does. Here, and only here, an unexpected exception becomes an internal error with
+an id: the traceback goes to the log and nowhere else.
 """
 
 import asyncio
@@ -71,7 +71,8 @@ class Entrance:
             except Exception as error:
                 # The only broad net: a mistake in this code must cost one exchange, not the node.
                 failure = InternalError(
-                    "This security server met an error that it does not know. Its administrator finds it in the log by the id."
+                    "This security server met an error that it does not know. Its administrator "
+                    "finds it in the log by the id."
                 )
                 log.exception("internal_error", error_id=failure.error_id, side=self.side.value, exc_info=error)
                 return self._refused(http, watch, failure)

@@ -1,7 +1,7 @@
-"""The HTTP servers that exchanges come in by: raw request targets, tight limits, no banner, and every refusal with a code.
+"""The HTTP servers that exchanges come in by: raw targets, tight limits, no banner, every refusal with a code.
 
-It refuses to know what is exchanged: a handler answers requests, a second one what is not a request at all. ``app`` opens
-one door for each kind of listener.
+It refuses to know what is exchanged: a handler answers requests, a second one what is not a request at all. ``app``
+opens one door for each kind of listener.
 """
 
 import asyncio
@@ -111,15 +111,14 @@ class FrontDoor:
         Raises:
             OSError: an address cannot be listened on.
         """
-        door, loop, servers = _Door(handler, unreadable, limits), asyncio.get_running_loop(), []
+        door, loop, servers = _Door(handler, unreadable, limits), asyncio.get_running_loop(), list[asyncio.Server]()
         handshake = HANDSHAKE_SECONDS if tls is not None else None
         try:
             for place in listen:
-                servers.append(
-                    await loop.create_server(
-                        door, place.host, place.port, ssl=tls, ssl_handshake_timeout=handshake, backlog=BACKLOG
-                    )
+                server = await loop.create_server(
+                    door, place.host, place.port, ssl=tls, ssl_handshake_timeout=handshake, backlog=BACKLOG
                 )
+                servers += [server]
         except OSError:
             for server in servers:
                 server.close()

@@ -36,7 +36,8 @@ def _configuration(trust: TrustKeeper, at: datetime) -> Health:
     if latest.expires_at - at < SOON:
         return Health(
             HealthState.DEGRADED,
-            f"The global configuration ends at {latest.expires_at:%H:%M:%S}Z: check that the central server is reachable.",
+            f"The global configuration ends at {latest.expires_at:%H:%M:%S}Z: check that the central "
+            "server is reachable.",
             f"ការកំណត់រចនាសម្ព័ន្ធសកលផុតកំណត់នៅម៉ោង {latest.expires_at:%H:%M:%S}Z៖ សូមពិនិត្យការភ្ជាប់ទៅម៉ាស៊ីនមេកណ្តាល។",
         )
     return Health(HealthState.OK, "The global configuration is valid.", "ការកំណត់រចនាសម្ព័ន្ធសកលមានសុពលភាព។")

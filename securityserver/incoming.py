@@ -65,7 +65,9 @@ async def body_of(http: web.BaseRequest, spool: BodySpool, seconds: float) -> Bo
             "The request's body is larger than this security server takes: send less at once, or have its limit raised."
         ) from error
     except web.RequestPayloadError as error:
-        raise InvalidRequest("The request's body is framed wrongly: send it by length or in well-formed chunks.") from error
+        raise InvalidRequest(
+            "The request's body is framed wrongly: send it by length or in well-formed chunks."
+        ) from error
     body = await spool.finish()
     return body if body.size else None
 

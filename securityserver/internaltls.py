@@ -1,7 +1,7 @@
-"""The TLS key that a node shows inside its own institution: to clients on the HTTPS port, and to services that ask for one.
+"""The TLS key that a node shows inside its own institution: to clients on the HTTPS port, and to services.
 
-It refuses to know the instance: no authority signs it, institutions pin it. ``init_node`` makes it, the listeners and the
-service client load it.
+It refuses to know the instance: no authority signs it, institutions pin it. ``init_node`` makes it, the listeners and
+the service client load it.
 """
 
 import ssl
@@ -42,7 +42,7 @@ class InternalKey:
             context.load_cert_chain(self.certificate_file, self._key_file)
 
     def create(self, name: str, at: datetime) -> None:
-        """Make a key and a certificate by itself for it, unless they are there; the key is readable by its owner only."""
+        """Make a key and its self-signed certificate, unless they are there; only the owner can read the key."""
         if self.certificate_file.exists():
             return
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

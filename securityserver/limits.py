@@ -1,7 +1,7 @@
 """The limits of a node, each with its reason, as one frozen value.
 
-It knows numbers and nothing of who enforces them. ``config`` reads it from NODE.toml; the servers, pipelines and clients
-of the node are built with it.
+It knows numbers and nothing of who enforces them. ``config`` reads it from NODE.toml; the servers, pipelines and
+clients of the node are built with it.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,8 @@ class Limits:
     ocsp_relay_seconds: float = 10.0
     # From the request's first byte to a peer until its answer's head. Above the longest timeout of a service.
     peer_seconds: float = 600.0
-    # An idle connection to a peer is closed before the peer's own keep-alive ends, so that a request is never sent into one.
+    # An idle connection to a peer is closed before the peer's own keep-alive ends, so that a request is never sent into
+    # one.
     peer_idle_seconds: float = 15.0
     # Connections kept open to one group of servers.
     peer_connections: int = 64

@@ -16,7 +16,7 @@ LONGEST_PAUSE_SECONDS: Final = 60.0
 
 
 async def supervised(name: str, loop: Callable[[], Awaitable[object]]) -> Never:
-    """Run a loop for ever: when it ends, which it never should, say so loudly and start it again, with longer pauses."""
+    """Run a loop for ever: when it ends, which it never should, say so and start it again, with longer pauses."""
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:

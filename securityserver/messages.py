@@ -1,7 +1,7 @@
 """REST messages between two security servers, as streams: one written, one read, with bodies in a spool.
 
-It refuses to know keys, trust and the order of an exchange; both pipelines use it for their half. SOAP's message parts will
-be read and written beside these, by the same two pipelines.
+It refuses to know keys, trust and the order of an exchange; both pipelines use it for their half. SOAP's message
+parts will be read and written beside these, by the same two pipelines.
 """
 
 from collections import deque

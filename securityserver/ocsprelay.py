@@ -1,7 +1,7 @@
 """The OCSP relay: hands other security servers the OCSP responses of this server's authentication certificate.
 
-It refuses to know where responses come from and any certificate that is not its own. Consumers ask it before they send their
-first request (PR-MESSTRANSP 2.2).
+It refuses to know where responses come from and any certificate that is not its own. Consumers ask it before they
+send their first request (PR-MESSTRANSP 2.2).
 """
 
 import secrets

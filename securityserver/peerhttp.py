@@ -72,7 +72,7 @@ class PeerConnection:
     async def post(self, fields: Iterable[tuple[str, str]], body: AsyncIterator[bytes]) -> AnswerHead:
         """Send one POST and read the answer's head; the body follows from ``answer_body``.
 
-        The answer may come before the whole request is out: then the rest is not sent, and the connection is not reused.
+        The answer may come before the whole request is out: then the rest stays, and the connection is not reused.
 
         Raises:
             PeerIoError: the peer closed, or did not speak HTTP.

@@ -1,7 +1,8 @@
 """Connections to other security servers: pooled mutual TLS, to the fastest live server, judged before anything is sent.
 
-It refuses to know messages: it gives a connection to a server that may answer for the provider, or says why there is none.
-The consumer pipeline calls ``reach`` before it signs and logs, so that no request is logged that could not leave.
+It refuses to know messages: it gives a connection to a server that may answer for the provider, or says why there is
+none. The consumer pipeline calls ``reach`` before it signs and logs, so that no request is logged that could not
+leave.
 """
 
 import asyncio
@@ -197,10 +198,7 @@ class PeerClient:
     async def _secured(self, winner: Winner, route: Route, context: NodeContext, at: datetime) -> _Judged:
         connection = await self._handshake(winner, context)
         try:
-            der = peer_certificate(connection.tls)
-            if der is None:
-                raise SslAuthenticationFailed("The provider's security server showed no certificate.")
-            certificate = x509.load_der_x509_certificate(der)
+            certificate = _shown(connection)
             await self._judge(certificate, winner.address, route, at)
         except BaseException:
             connection.close()
@@ -234,6 +232,13 @@ class PeerClient:
         verify_auth_certificate((certificate,), responses, route.trust, at, instance=instance, cache=self._verdicts)
         verdict = verify_chain(certificate, (), responses, route.trust, at, "auth", instance, cache=self._verdicts)
         self._relay.remember(certificate, answer, verdict.until)
+
+
+def _shown(connection: PeerConnection) -> x509.Certificate:
+    der = peer_certificate(connection.tls)
+    if der is None:
+        raise SslAuthenticationFailed("The provider's security server showed no certificate.")
+    return x509.load_der_x509_certificate(der)
 
 
 def _require_registered(certificate: x509.Certificate, route: Route) -> None:

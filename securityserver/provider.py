@@ -1,8 +1,8 @@
 """The provider's side of an exchange: from another security server's message to the institution's service, and back.
 
-It refuses to know how bytes travel, how keys sign and how records become durable; it knows the order, which its stage types
-keep. ``frontdoor`` hands it requests on the message port, ``services`` calls the service; what it raises becomes a fault in
-``entrance``.
+It refuses to know how bytes travel, how keys sign and how records become durable; it knows the order, which its stage
+types keep. ``frontdoor`` hands it requests on the message port, ``services`` calls the service; what it raises
+becomes a fault in ``entrance``.
 """
 
 from contextlib import AsyncExitStack
@@ -170,7 +170,8 @@ class Provider:
             raise UnknownMember(f"{provider} is not at this security server: correct the address of the service.")
         if not opened.head.ocsp:
             raise SslAuthenticationFailed(
-                "The message brings no OCSP response for its server's authentication certificate: that server must get one."
+                "The message brings no OCSP response for its server's authentication certificate: "
+                "that server must get one."
             )
         certificate = x509.load_der_x509_certificate(opened.received.peer)
         peer = verify_auth_certificate(
@@ -215,7 +216,8 @@ class Provider:
         )
         if not allowed:
             raise AccessDenied(
-                f"{request.client} has no right to call {request.service} with this method and path: ask the provider's "
+                f"{request.client} has no right to call {request.service} with this method and path: "
+                "ask the provider's "
                 "administrator for it."
             )
         if service.disabled is not None:
@@ -242,7 +244,8 @@ class Provider:
                     await spool.write(piece)
             except BodyTooLarge as error:
                 raise InvalidResponse(
-                    f"The answer of service {request.service} is larger than its security server takes: ask for less at once."
+                    f"The answer of service {request.service} is larger than its security server "
+                    "takes: ask for less at once."
                 ) from error
             asked = request_hash(message.head, message.body.digest if message.body is not None else None)
             response = RestResponse.for_request(request, answer.status, answer.reason, answer.headers, asked)

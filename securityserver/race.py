@@ -1,6 +1,7 @@
 """Connects to the fastest of several servers: all at once, the first that accepts wins, the others are dropped.
 
-It refuses to know TLS and what is spoken. ``peers`` asks it again with those that are left when a winner turns out bad.
+It refuses to know TLS and what is spoken. ``peers`` asks it again with those that are left when a winner turns out
+bad.
 """
 
 import asyncio
@@ -62,7 +63,7 @@ async def _attempt(address: str, port: int, seconds: float, reasons: dict[str, s
 async def _connect(
     loop: asyncio.AbstractEventLoop, connection: socket.socket, target: object, reasons: dict[str, str], address: str
 ) -> socket.socket | None:
-    connection.setblocking(False)
+    connection.setblocking(False)  # noqa: FBT003  # the only way that sockets have it
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         await loop.sock_connect(connection, target)  # type: ignore[arg-type]  # what getaddrinfo gave

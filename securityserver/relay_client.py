@@ -1,7 +1,7 @@
-"""Gets the OCSP responses of other security servers' certificates from their OCSP relay, and keeps them while they hold.
+"""Gets OCSP responses of other security servers' certificates from their OCSP relay, and keeps them while they hold.
 
-It refuses to judge a response: ``peers`` has it verified together with the certificate, before anything is sent. It also
-hears there whether a server takes direct references in signatures, a hint about form that no check depends on.
+It refuses to judge a response: ``peers`` has it verified together with the certificate, before anything is sent. It
+also hears there whether a server takes direct references in signatures, a hint about form that no check depends on.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Calls the institution's own services: pooled HTTP, a total timeout for each service, no redirects, nothing added.
 
-It refuses to know signatures, logs and who may call what. The provider pipeline calls it with a verified request, in step 7.
+It refuses to know signatures, logs and who may call what. The provider pipeline calls it with a verified request, in
+step 7.
 """
 
 import ssl
@@ -148,12 +149,14 @@ def _translated(error: Exception, service: Service) -> XRoadError:
             )
         case aiohttp.ConnectionTimeoutError() | aiohttp.ClientConnectorError():
             return ServiceNetworkError(
-                f"Service {name} cannot be reached from its security server: the provider must bring it back or correct "
+                f"Service {name} cannot be reached from its security server: the provider must bring "
+                "it back or correct "
                 "its address."
             )
         case TimeoutError():
             return ServiceIoError(
-                f"Service {name} did not answer completely within {service.timeout:g} seconds. It may have done its work: "
+                f"Service {name} did not answer completely within {service.timeout:g} seconds. It may "
+                "have done its work: "
                 "find out before sending the request again."
             )
         case _:

@@ -11,21 +11,20 @@ from typing import Final, Self
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-# The reference's suites between servers; two AEAD suites stand before them for peers that have them, and TLS 1.3 has its own.
-PEER_SUITES: Final = ":".join(
-    (
-        "ECDHE-ECDSA-AES256-GCM-SHA384",
-        "ECDHE-RSA-AES256-GCM-SHA384",
-        "ECDHE-RSA-AES256-SHA384",
-        "DHE-RSA-AES256-SHA256",
-        "ECDHE-ECDSA-AES256-SHA384",
-    )
+# The reference's suites between servers; two AEAD suites stand before them for peers that have them, and TLS 1.3 has
+# its own.
+PEER_SUITES: Final = (
+    "ECDHE-ECDSA-AES256-GCM-SHA384:"
+    "ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-RSA-AES256-SHA384:"
+    "DHE-RSA-AES256-SHA256:"
+    "ECDHE-ECDSA-AES256-SHA384"
 )
 # The reference's suites with an institution's own systems, those without forward secrecy or AEAD left out.
 CLIENT_SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
-# OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name. A certificate that is expired, or not valid by a
-# clock that is wrong, is refused by our own check of the same certificate, at the time that the rest of the exchange is judged
-# at, with a code and an id that both sides find; in the handshake it would be a bare alert.
+# OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name. A certificate that is expired, or not valid
+# by a clock that is wrong, is refused by our own check of the same certificate, at the time that the rest of the
+# exchange is judged at, with a code and an id that both sides find; in the handshake it would be a bare alert.
 NO_CHECK_TIME: Final = 0x200000
 # A TLS handshake of an incoming connection: a client that takes longer holds a slot for nothing.
 HANDSHAKE_SECONDS: Final = 10.0
@@ -54,6 +53,7 @@ class NodeContext(ssl.SSLContext):
     report: Callable[[str], None] | None
 
     def __new__(cls, protocol: int, report: Callable[[str], None] | None = None) -> Self:
+        """Make a context; its class is the interpreter's own, which takes its arguments here."""
         context = super().__new__(cls, protocol)
         context.report = report
         return context
@@ -73,7 +73,8 @@ def peer_client_context(authorities: Iterable[x509.Certificate]) -> NodeContext:
     context = NodeContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(PEER_SUITES)
-    # Servers are known by their registered certificates, not by names in them: the global configuration has no such names.
+    # Servers are known by their registered certificates, not by names in them: the global configuration has no such
+    # names.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_REQUIRED
     context.trust(authorities)
@@ -92,7 +93,7 @@ def peer_server_context(
 def client_server_context(
     registered: Iterable[x509.Certificate], report: Callable[[str], None] | None = None
 ) -> NodeContext:
-    """Build the context of the HTTPS port for the institution's systems; a certificate shown must be a registered one."""
+    """Build the context of the HTTPS port for the institution's systems; a certificate shown must be registered."""
     context = _server_context(CLIENT_SUITES, ssl.CERT_OPTIONAL, report)
     context.trust(registered)
     return context
@@ -121,8 +122,8 @@ def service_context(pinned: x509.Certificate | None, *, verify: bool) -> NodeCon
 def switching(current: Callable[[], NodeContext | None], base: NodeContext) -> NodeContext:
     """Let ``base``, which a listener keeps for life, serve each new connection with the context that is current then.
 
-    OpenSSL takes protocol versions, suites and whether a certificate is asked for from ``base``; key, certificate and the
-    authorities to trust from ``current``. No current one: the handshake is refused.
+    OpenSSL takes protocol versions, suites and whether a certificate is asked for from ``base``; key, certificate and
+    the authorities to trust from ``current``. No current one: the handshake is refused.
     """
 
     def choose(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> int | None:

@@ -1,7 +1,7 @@
 """Follows the global configuration: what is stored at start, what is downloaded after, and which snapshot counts now.
 
-It refuses to know how a configuration is fetched, verified or read, and what exchanges do with it. Both pipelines ask it
-for the snapshot of the moment, which raises when there is none that is still valid.
+It refuses to know how a configuration is fetched, verified or read, and what exchanges do with it. Both pipelines ask
+it for the snapshot of the moment, which raises when there is none that is still valid.
 """
 
 import asyncio
@@ -31,7 +31,6 @@ class TrustKeeper:
         session: for downloads; the caller closes it.
         clock: the time at which validity is judged.
         refresh_seconds: from the end of one round to the start of the next.
-        on_change: called after a snapshot with other contents has taken its place.
     """
 
     def __init__(
@@ -42,13 +41,18 @@ class TrustKeeper:
         clock: Clock,
         *,
         refresh_seconds: float,
-        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._store, self._anchor, self._clock = ConfigurationStore(directory), anchor, clock
         self._client = ConfigurationClient(session, self._source_failed)
-        self._refresh_seconds, self._on_change = refresh_seconds, on_change
+        self._refresh_seconds = refresh_seconds
+        self._subscribers: list[Callable[[], None]] = []
         self._snapshot: TrustSnapshot | None = None
+        self._stored_refused: XRoadError | None = None
         self._failing = False
+
+    def subscribe(self, tell: Callable[[], None]) -> None:
+        """Have somebody told after a snapshot with other contents has taken its place."""
+        self._subscribers.append(tell)
 
     def current(self) -> TrustSnapshot:
         """Give the snapshot that counts now.
@@ -57,9 +61,12 @@ class TrustKeeper:
             OutdatedGlobalConf: it has expired.
             MalformedGlobalConf: none was ever had.
         """
+        if self._snapshot is None and isinstance(self._stored_refused, OutdatedGlobalConf):
+            raise OutdatedGlobalConf(self._stored_refused.detail)
         if self._snapshot is None:
             raise MalformedGlobalConf(
-                "This security server has no global configuration yet. Check that its anchor is the right one and that the "
+                "This security server has no global configuration yet. Check that its anchor is the "
+                "right one and that the "
                 "central server is reachable; the log names the reason."
             )
         return self._snapshot.current(self._clock.now())
@@ -75,10 +82,9 @@ class TrustKeeper:
             return
         try:
             self._snapshot = load_directory(files, self._clock.now())
-        except OutdatedGlobalConf as error:
-            log.warning("globalconf_stored_expired", detail=error.detail)
         except XRoadError as error:
-            log.error("globalconf_stored_unusable", code=error.full_code, detail=error.detail)
+            self._stored_refused = error
+            log.warning("globalconf_stored_unusable", code=error.full_code, detail=error.detail)
 
     async def refresh(self) -> bool:
         """Download once; True when it worked. A failure is logged, and the snapshot of before goes on counting."""
@@ -110,7 +116,8 @@ class TrustKeeper:
             self._failing = False
         if before is None or before.digest != snapshot.digest:
             log.info("globalconf_changed", digest=snapshot.digest, valid_until=snapshot.expires_at.isoformat())
-            self._on_change()
+            for tell in self._subscribers:
+                tell()
 
     def _failed(self, error: Exception) -> None:
         self._failing = True

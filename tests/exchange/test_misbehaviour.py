@@ -436,10 +436,16 @@ ROWS = (
         clock_moved(CONSUMER, timedelta(hours=-1)),
     ),
     # Messages altered on the way.
+    # In its signed half: the certificates that a response brings along are not signed, and not believed.
+    Row(
+        "flipped byte in the request's OCSP response",
+        FAILED + TLS + "*",
+        request(forging.flipping(OCSP, at=0.1)),
+        BOTH_SIDES,
+    ),
     *(
         Row(f"flipped byte in the request's {name}", code, request(forging.flipping(part)), BOTH_SIDES)
         for name, part, code in (
-            ("OCSP response", OCSP, FAILED + TLS + "*"),
             ("head", HEAD, VERIFICATION + "InvalidSignatureValue"),
             ("body", BODY, VERIFICATION + "InvalidSignatureValue"),
             ("signature", SIGNATURE, VERIFICATION + "*"),
