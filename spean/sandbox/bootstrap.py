@@ -10,6 +10,7 @@ from pathlib import Path
 
 from centralserver.config import MemberClassEntry, MemberEntry, ServerEntry, SubsystemEntry
 from pki.authority import Authority
+from pki.token import KeyType
 from securityserver.commands import apply_services
 from spean.commands import authority_init, authority_sign, central_init, node_init, node_request
 from spean.commands.node_request import Wanted
@@ -18,17 +19,17 @@ from spean.sandbox import files
 from spean.sandbox.plan import INSTANCE, INSTITUTIONS, LOOPBACK, MEMBER_CLASS, Institution, Layout, Ports
 
 
-def make(layout: Layout, ports: Ports) -> None:
-    """Make everything of a new sandbox but its programmes."""
+def make(layout: Layout, ports: Ports, key_type: KeyType = "ec-p256") -> None:
+    """Make everything of a new sandbox but its programmes; the nodes' keys are of one type."""
     url = f"http://{LOOPBACK}:{ports.authority}"
     authority = authority_init.make(layout.authority, layout.authority_pin, name=f"{INSTANCE} test CA", url=url)
     for each in INSTITUTIONS:
-        _make_node(each, authority, layout, ports)
+        _make_node(each, authority, layout, ports, key_type)
     authority.close()
     _make_central(layout, ports)
 
 
-def _make_node(each: Institution, authority: Authority, layout: Layout, ports: Ports) -> None:
+def _make_node(each: Institution, authority: Authority, layout: Layout, ports: Ports, key_type: KeyType) -> None:
     """Make a node's files, keys, certificates and services."""
     config_file = layout.node(each)
     config_file.parent.mkdir(parents=True)
@@ -36,7 +37,7 @@ def _make_node(each: Institution, authority: Authority, layout: Layout, ports: P
     token = node_init.make(config_file, config_file.with_name("token.pin"))
     for usage in ("auth", "sign"):
         request, certificate = _request_file(layout, each, usage), _certificate_file(layout, each, usage)
-        wanted = Wanted(usage, each.name, "ec-p256", f"ss1.{each.key}.example.test", each.member)
+        wanted = Wanted(usage, each.name, key_type, f"ss1.{each.key}.example.test", each.member)
         node_request.make(token, each.server, wanted, request)
         authority_sign.issue(authority, request, usage, certificate)
         token.import_certificate(certificate.read_bytes())
