@@ -166,7 +166,9 @@ def build_path(
         raise _path_error(cert, error, at) from error
     path = tuple(each.to_cryptography() for each in verified)
     for each in path:
-        _check_strength(each)
+        _check_key(each)
+    for each in path[:-1]:  # nobody relies on an anchor's own signature: old roots have a SHA-1 one
+        _check_signature_digest(each)
     return path
 
 
@@ -308,11 +310,17 @@ def _path_error(
     )
 
 
-def _check_strength(cert: x509.Certificate) -> None:
+def _check_key(cert: x509.Certificate) -> None:
+    try:
+        check_key_strength(cert.public_key())
+    except errors.UnsupportedAlgorithm as error:
+        raise _too_weak(cert) from error
+
+
+def _check_signature_digest(cert: x509.Certificate) -> None:
     try:
         digest = cert.signature_hash_algorithm
-        check_key_strength(cert.public_key())
-    except (UnsupportedAlgorithm, ValueError, errors.UnsupportedAlgorithm) as error:
+    except UnsupportedAlgorithm as error:
         raise _too_weak(cert) from error
     # SHA-1 and MD5 signatures on certificates can be forged: an attacker would make an authority of its own.
     if digest is None or digest.name not in _ALLOWED_DIGESTS:

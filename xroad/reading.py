@@ -39,7 +39,8 @@ def load_certificate(der: bytes) -> x509.Certificate:
         IncorrectCertificate: it, or any field of it that is looked at, cannot be read.
     """
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        with lenient_names():
+            certificate = x509.load_der_x509_certificate(der)
     except UNREADABLE as error:
         raise _unreadable() from error
     return check_readable(certificate)

@@ -160,6 +160,7 @@ class Pki:
         issuer: x509.Certificate | None = None,
         by_name: bool = False,
         embed: Sequence[x509.Certificate] | None = None,
+        digest: hashes.SHA224 | hashes.SHA256 | None = None,
     ) -> bytes:
         """Return a DER OCSP response; its producedAt is the machine's time, for the builder gives no choice."""
         signer = responder or self.ocsp_responder
@@ -180,7 +181,7 @@ class Pki:
         embedded = [signer.certificate] if embed is None else list(embed)
         if embedded:
             builder = builder.certificates(embedded)
-        signed = builder.sign(signer.key, hashes.SHA256())
+        signed = builder.sign(signer.key, digest or hashes.SHA256())
         return signed.public_bytes(Encoding.DER)
 
     def time_stamp(self, digest: bytes, *, at: datetime | None = None, signer: Issued | None = None) -> bytes:
@@ -250,6 +251,7 @@ def leaf(
     not_after: datetime | None = None,
     not_before: datetime | None = None,
     ca: bool = False,
+    digest: hashes.SHA224 | hashes.SHA256 | None = None,
 ) -> Issued:
     """Issue an end-entity certificate with the usages of its kind."""
     own = key(key_type, subject.rfc4514_string())
@@ -260,7 +262,7 @@ def leaf(
         builder = builder.add_extension(key_usage(*bits), critical=True)
     if purposes:
         builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=usage == "tsa")
-    return Issued(builder.sign(issuer.key, hashes.SHA256()), own)
+    return Issued(builder.sign(issuer.key, digest or hashes.SHA256()), own)
 
 
 def _builder(

@@ -26,6 +26,9 @@ class Issued:
     key: PrivateKey
 
 
+_SHA256_NAME = digest_oid(SHA256)
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What a token is made of; tests change one ingredient."""
@@ -41,6 +44,9 @@ class Recipe:
     by_key_identifier: bool = False
     with_certificate_attribute: bool = True
     first_version: bool = False
+    doubled_attributes: bool = False
+    digest_name: x509.ObjectIdentifier = _SHA256_NAME
+    signature_name: x509.ObjectIdentifier | None = None
     tamper_content: Callable[[bytes], bytes] = bytes
 
 
@@ -104,10 +110,10 @@ def _info(made_of: Recipe) -> shapes.TstInfo:
 
 
 def _signer_info(made_of: Recipe, info: bytes, version: int) -> shapes.SignerInfo:
-    attributes = sorted(_attributes(made_of, info))
+    attributes = sorted(_attributes(made_of, info) * (2 if made_of.doubled_attributes else 1))
     is_rsa = isinstance(made_of.signer.key, rsa.RSAPrivateKey)
     algorithm = algorithms.RSA_SHA256 if is_rsa else algorithms.ECDSA_SHA256
-    oid = "1.2.840.113549.1.1.11" if is_rsa else "1.2.840.10045.4.3.2"
+    oid = x509.ObjectIdentifier("1.2.840.113549.1.1.11" if is_rsa else "1.2.840.10045.4.3.2")
     value = algorithm.sign(made_of.signer.key, ber.encode(shapes.TAG_SET, b"".join(attributes)))
     certificate = made_of.signer.certificate
     return shapes.SignerInfo(
@@ -115,9 +121,9 @@ def _signer_info(made_of: Recipe, info: bytes, version: int) -> shapes.SignerInf
         sid=x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest
         if made_of.by_key_identifier
         else shapes.IssuerAndSerialNumber(issuer=certificate.issuer, serial_number=certificate.serial_number),
-        digest_algorithm=_algorithm(digest_oid(SHA256)),
+        digest_algorithm=_algorithm(made_of.digest_name),
         signed_attributes=[shapes.tlv(each) for each in attributes],
-        signature_algorithm=_algorithm(x509.ObjectIdentifier(oid)),
+        signature_algorithm=_algorithm(made_of.signature_name or oid),
         signature=value,
         unsigned_attributes=None,
     )

@@ -19,7 +19,7 @@ from xroad.algorithms import DigestAlgorithm, SignatureAlgorithm, digest_by_uri,
 from xroad.xades.names import ASIC_NAMESPACES, DS, SIGNED_PROPERTIES_TYPE, XADES
 
 MAX_BYTES = 256 * 1024  # a signature with a chain of 10 certificates and their OCSP responses is 60 kB
-MAX_DEPTH = 30  # the deepest element of X-Road's form is 12 deep
+MAX_DEPTH = 128  # X-Road's form is 12 deep; with this bound documents of less than 128 tags need no walk
 MAX_ELEMENTS = 2000  # a message with 500 attachments in direct references
 MAX_CERTIFICATES = 10
 MAX_OCSP_RESPONSES = 10
@@ -142,29 +142,55 @@ def _refuse_ambiguous_ids(root: etree._Element) -> None:
 
 
 def _locate(signature: etree._Element) -> Located:
-    signed_info = xmlsafe.child(signature, f"{_DS}SignedInfo")
-    data = xmlsafe.child(xmlsafe.child(signature, f"{_DS}KeyInfo"), f"{_DS}X509Data")
-    holder = xmlsafe.child(xmlsafe.child(signature, f"{_DS}Object"), f"{_XADES}QualifyingProperties")
+    pieces = _pieces(signature)
+    signed_info = _piece(pieces, f"{_DS}SignedInfo")
+    data = xmlsafe.child(_piece(pieces, f"{_DS}KeyInfo"), f"{_DS}X509Data")
+    holder = xmlsafe.child(_piece(pieces, f"{_DS}Object"), f"{_XADES}QualifyingProperties")
     if holder.get("Target") != f"#{signature.get('Id')}":
         raise errors.MalformedSignature("The properties are those of another signature (their Target).")
     properties = xmlsafe.child(holder, f"{_XADES}SignedProperties")
+    unsigned = _unsigned(holder)
+    certificates = _values(unsigned.get(f"{_XADES}CertificateValues"), "EncapsulatedX509Certificate", MAX_CERTIFICATES)
+    revocation = unsigned.get(f"{_XADES}RevocationValues")
+    responses = None if revocation is None else xmlsafe.optional_child(revocation, f"{_XADES}OCSPValues")
     return Located(
         signed_info=signed_info,
         canonicalization=_canonicalization(xmlsafe.child(signed_info, f"{_DS}CanonicalizationMethod")),
-        signature_value=_decoded(xmlsafe.child(signature, f"{_DS}SignatureValue")),
+        signature_value=_decoded(_piece(pieces, f"{_DS}SignatureValue")),
         certificate=_decoded(xmlsafe.child(data, f"{_DS}X509Certificate")),
         signed_properties=properties,
         properties_id=properties.get("Id", ""),
-        extra_certificates=_values(holder, MAX_CERTIFICATES, ("CertificateValues",), "EncapsulatedX509Certificate"),
-        ocsp_responses=_values(holder, MAX_OCSP_RESPONSES, ("RevocationValues", "OCSPValues"), "EncapsulatedOCSPValue"),
-        time_stamps=_values(holder, 1, ("SignatureTimeStamp",), "EncapsulatedTimeStamp"),
+        extra_certificates=certificates,
+        ocsp_responses=_values(responses, "EncapsulatedOCSPValue", MAX_OCSP_RESPONSES),
+        time_stamps=_values(unsigned.get(f"{_XADES}SignatureTimeStamp"), "EncapsulatedTimeStamp", 1),
     )
 
 
-def _values(holder: etree._Element, limit: int, path: tuple[str, ...], tag: str) -> tuple[bytes, ...]:
-    parent: etree._Element | None = holder
-    for step in ("UnsignedProperties", "UnsignedSignatureProperties", *path):
-        parent = xmlsafe.optional_child(parent, _XADES + step) if parent is not None else None
+def _pieces(parent: etree._Element) -> Mapping[str, etree._Element]:
+    """Return the children by tag, none of which may come twice; in one pass, for this is on the hot path."""
+    children = parent.getchildren()
+    found = {str(child.tag): child for child in children}
+    if len(found) != len(children):
+        raise errors.MalformedSignature(f"An element in {xmlsafe.local_name(parent)} comes twice.")
+    return found
+
+
+def _piece(pieces: Mapping[str, etree._Element], tag: str) -> etree._Element:
+    found = pieces.get(tag)
+    if found is None:
+        raise errors.MalformedSignature(f"The signature lacks {etree.QName(tag).localname}.")
+    return found
+
+
+def _unsigned(holder: etree._Element) -> Mapping[str, etree._Element]:
+    unsigned = xmlsafe.optional_child(holder, f"{_XADES}UnsignedProperties")
+    if unsigned is None:
+        return {}
+    properties = xmlsafe.optional_child(unsigned, f"{_XADES}UnsignedSignatureProperties")
+    return {} if properties is None else _pieces(properties)
+
+
+def _values(parent: etree._Element | None, tag: str, limit: int) -> tuple[bytes, ...]:
     if parent is None:
         return ()
     found = xmlsafe.children(parent, _XADES + tag)
@@ -195,12 +221,13 @@ def _read_signed_info(root: etree._Element) -> SignedInfo:
 
 
 def _read_reference(element: etree._Element) -> Reference:
-    transforms = xmlsafe.optional_child(element, f"{_DS}Transforms")
+    pieces = _pieces(element)
+    transforms = pieces.get(f"{_DS}Transforms")
     canonicalization = None
     if transforms is not None:
         canonicalization = _canonicalization(xmlsafe.child(transforms, f"{_DS}Transform"))
-    algorithm = digest_by_uri(xmlsafe.child(element, f"{_DS}DigestMethod").get("Algorithm", ""))
-    digest = _decoded(xmlsafe.child(element, f"{_DS}DigestValue"))
+    algorithm = digest_by_uri(_piece(pieces, f"{_DS}DigestMethod").get("Algorithm", ""))
+    digest = _decoded(_piece(pieces, f"{_DS}DigestValue"))
     return Reference(element.get("URI", ""), algorithm, digest, canonicalization)
 
 

@@ -127,8 +127,7 @@ def verify(
     _check_certificate_named(properties, located.certificate)
     # 6. The certificate leads to an approved authority and was good.
     chain = _check_chain(located, certified.certificate, trust, at, signer, cache)
-    if cache is not None:
-        cache.put(("certificate", located.certificate), certified, *_FOR_EVER)
+    _remember(located.certificate, certified, at, cache)
     return VerifiedSignature(
         signer.member,
         SigningCertificate(certified.certificate),
@@ -185,6 +184,12 @@ def _certificate(der: bytes, at: datetime, cache: VerdictCache | None) -> _Certi
     public_key = certificate.public_key()
     check_key_strength(public_key)
     return _Certified(certificate, public_key)
+
+
+def _remember(der: bytes, certified: _Certified, at: datetime, cache: VerdictCache | None) -> None:
+    # Only after all checks: nobody's junk may push out the certificates of honest members.
+    if cache is not None and cache.get(("certificate", der), _Certified, at) is None:
+        cache.put(("certificate", der), certified, *_FOR_EVER)
 
 
 def _check_value(algorithm: SignatureAlgorithm, public_key: PublicKeyTypes, value: bytes, octets: bytes) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support.pki import AT, DAY, Issued, KeyType, Pki, authority, key, leaf, name
@@ -217,6 +218,15 @@ def test_weak_keys_are_refused() -> None:
     with pytest.raises(errors.CannotCreateCertPath) as caught:
         build_path(weak.certificate, [], [pki.root.certificate], AT)
     assert caught.value.bare_code == "CannotCreateCertPath.UnsupportedAlgorithm"
+
+
+def test_weak_signatures_are_refused_but_not_on_anchors() -> None:
+    pki = Pki.create()
+    weak = leaf(pki.issuer, name("weak"), "ec-p256", AT, "auth", digest=hashes.SHA224())
+    with pytest.raises(errors.CannotCreateCertPath) as caught:
+        build_path(weak.certificate, [], [pki.root.certificate], AT)
+    assert caught.value.bare_code == "CannotCreateCertPath.UnsupportedAlgorithm"
+    assert build_path(weak.certificate, [], [weak.certificate], AT) == (weak.certificate,)
 
 
 def test_unusual_curves_are_refused() -> None:

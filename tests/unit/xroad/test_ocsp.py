@@ -209,3 +209,8 @@ def test_a_certificate_is_described_without_its_key(member: Issued) -> None:
 def test_delegation_needs_the_purpose(pki: Pki, member: Issued) -> None:
     assert pki.tsa.certificate.issuer == pki.issuer.certificate.subject  # the same authority, for something else
     refuse(pki, member, pki.ocsp(member.certificate, responder=pki.tsa), "may not answer")
+
+
+def test_a_weak_signature(pki: Pki, member: Issued) -> None:
+    weak = pki.ocsp(member.certificate, digest=hashes.SHA224())
+    refuse(pki, member, weak, "algorithm that is not allowed")

@@ -107,6 +107,21 @@ def test_it_must_have_one_signer(pki: Pki) -> None:
     refuse(pki, stamps.cook(replace(good(pki), signers=0)), "one signer")
 
 
+def test_attributes_come_once(pki: Pki) -> None:
+    refuse(pki, stamps.cook(replace(good(pki), doubled_attributes=True)), "not exactly one value")
+
+
+@pytest.mark.parametrize("oid", ["1.2.840.113549.1.1.5", "1.2.840.10045.4.1", "1.2.840.113549.1.1.13", "1.2.3"])
+def test_signature_algorithms_that_are_not_allowed(pki: Pki, oid: str) -> None:
+    made_of = replace(good(pki), signature_name=x509.ObjectIdentifier(oid))
+    refuse(pki, stamps.cook(made_of), "algorithm that is not allowed")
+
+
+def test_digests_that_are_not_allowed(pki: Pki) -> None:
+    made_of = replace(good(pki), digest_name=x509.ObjectIdentifier("1.3.14.3.2.26"))
+    refuse(pki, stamps.cook(made_of), "digest that is not allowed")
+
+
 def test_from_the_future(pki: Pki) -> None:
     made_of = replace(good(pki), at=AT + timedelta(hours=1))
     refuse(pki, stamps.cook(made_of), "from the future")
@@ -115,6 +130,10 @@ def test_from_the_future(pki: Pki) -> None:
 
 def test_outside_the_certificates_validity(pki: Pki) -> None:
     refuse(pki, stamps.cook(replace(good(pki), at=AT - 100 * DAY)), "was not valid at that time")
+
+
+def test_a_token_of_absurd_length(pki: Pki) -> None:
+    refuse(pki, bytes(70_000), "longer than")
 
 
 @pytest.mark.parametrize("token", [b"", b"junk", b"\x30\x80", b"\x30" * 70_000, b"\x30\x03\x02\x01\x01"])

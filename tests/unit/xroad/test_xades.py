@@ -365,22 +365,27 @@ def test_another_certificate_of_the_same_key_is_refused() -> None:
     refuse(errors.MalformedSignature, sample.spoiled(mine, theirs))
 
 
-def test_two_named_certificates_are_refused() -> None:
+def with_properties(old: str, new: str) -> bytes:
+    """Replace in the signed properties, and sign again what that changes."""
     sample = signed()
-    parts = sample.parts
-    responses = sample.pki.chain_ocsp(sample.member.certificate)
-    unsigned = xades.prepare(parts, sample.member.certificate, responses, [], ECDSA_SHA512, AT)
-    text = unsigned.complete(ECDSA_SHA512.sign(sample.member.key, unsigned.data_to_sign)).xml.decode()
-    text = text.replace(
-        "</xades:SigningCertificate>",
-        "</xades:SigningCertificate><xades:SigningCertificateV2></xades:SigningCertificateV2>",
-    )
-    root = xmlsafe.parse(text.encode())
-    octets = xmlsafe.canonicalize(next(root.iter(SIGNED_PROPERTIES)), C14N)
-    old = re.findall(r"<ds:DigestValue>([^<]+)", text)[2]
-    text = text.replace(old, b64encode(SHA512.digest(octets)).decode())
+    text = sample.spoiled(old, new).decode()
+    octets = xmlsafe.canonicalize(next(xmlsafe.parse(text.encode()).iter(SIGNED_PROPERTIES)), C14N)
+    old_digest = re.findall(r"<ds:DigestValue>([^<]+)", text)[len(sample.parts)]
+    text = text.replace(old_digest, b64encode(SHA512.digest(octets)).decode())
     signed_info = xmlsafe.canonicalize(next(xmlsafe.parse(text.encode()).iter(DS_SIGNED_INFO)), C14N)
-    refuse(errors.MalformedSignature, resign(sample, signed_info.decode(), text))
+    return resign(sample, signed_info.decode(), text)
+
+
+def test_two_named_certificates_are_refused() -> None:
+    end = "</xades:SigningCertificate>"
+    second = "<xades:SigningCertificateV2></xades:SigningCertificateV2>"
+    refuse(errors.MalformedSignature, with_properties(end, end + second))
+
+
+@pytest.mark.parametrize("time", ["2026-03-14T09:26:53", "yesterday", ""])
+def test_a_signing_time_must_be_a_moment(time: str) -> None:
+    signed().verify(with_properties("2026-03-14T09:26:53.000Z", "2026-03-14T16:26:53+07:00"))
+    refuse(errors.MalformedSignature, with_properties("2026-03-14T09:26:53.000Z", time))
 
 
 # Form errors
@@ -411,7 +416,7 @@ def test_what_is_not_xml_is_invalid(xml: bytes) -> None:
 
 def test_too_large_and_too_deep_documents_are_refused() -> None:
     refuse(errors.InvalidXml, b"<a>" + b" " * (256 * 1024) + b"</a>")
-    refuse(errors.InvalidXml, b"<a>" * 31 + b"</a>" * 31)
+    refuse(errors.InvalidXml, b"<a>" * 129 + b"</a>" * 129)
     refuse(errors.InvalidXml, b"<a>" + b"<b/>" * 2000 + b"</a>")
 
 
