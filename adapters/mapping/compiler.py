@@ -18,7 +18,7 @@ from adapters.mapping.model import (
     Policy,
     Rule,
     ValueRule,
-    Where,
+    join,
 )
 from adapters.mapping.transforms import TAKES_LIST, TransformError, UnknownCode, build
 
@@ -34,9 +34,12 @@ class _WrongShape(Exception):  # noqa: N818  # never leaves this module
     """A path leads through something that is not an object, or a list is needed and not there."""
 
 
-def compile_rules(mapping: Mapping, rules: tuple[Rule, ...]) -> Run:
-    """Return a function that runs all rules on one scope of the source and writes into one target object."""
-    runs = tuple(_compile(mapping, rule) for rule in rules)
+def compile_rules(mapping: Mapping, rules: tuple[Rule, ...], base: str = "") -> Run:
+    """Return a function that runs all rules on one scope of the source and writes into one target object.
+
+    ``base`` is the path of that scope in the record, for messages.
+    """
+    runs = tuple(_compile(mapping, rule, base) for rule in rules)
 
     def run(scope: Any, target: Record) -> None:  # noqa: ANN401  # whatever the source holds
         for each in runs:
@@ -45,21 +48,22 @@ def compile_rules(mapping: Mapping, rules: tuple[Rule, ...]) -> Run:
     return run
 
 
-def _compile(mapping: Mapping, rule: Rule) -> Run:
+def _compile(mapping: Mapping, rule: Rule, base: str) -> Run:
     match rule:
         case ConstantRule(to=to, value=value):
             write = _writer(to)
             return lambda _scope, target: write(target, value)
         case ValueRule():
-            return _compile_value(mapping, rule)
+            return _compile_value(mapping, rule, base)
         case NestedRule():
-            return _compile_nested(mapping, rule)
+            return _compile_nested(mapping, rule, base)
 
 
-def _compile_value(mapping: Mapping, rule: ValueRule) -> Run:
+def _compile_value(mapping: Mapping, rule: ValueRule, base: str) -> Run:
+    path = ", ".join(join(base, each) for each in rule.sources)
     read, write = _values_reader(rule), _writer(rule.to)
     steps = tuple(build(each.name, each.argument, mapping.code_lists) for each in rule.transforms)
-    settle = _settler(mapping, rule.label, ", ".join(rule.sources), rule.policy)
+    settle = _settler(mapping, rule.label, path, rule.policy)
 
     def run(scope: Any, target: Record) -> None:  # noqa: ANN401  # as above
         try:
@@ -69,23 +73,25 @@ def _compile_value(mapping: Mapping, rule: ValueRule) -> Run:
                     break
                 value = step(value)
         except (TransformError, _WrongShape) as error:
-            raise _record_error(mapping, rule, error) from None
-        value = settle(value)
-        if value is not _NOTHING:
-            write(target, value)
+            raise _record_error(mapping, rule.label, path, error) from None
+        if value is MISSING or value is None or value == "":
+            value = settle(value)
+            if value is _NOTHING:
+                return
+        write(target, value)
 
     return run
 
 
-def _record_error(mapping: Mapping, rule: ValueRule | NestedRule, error: Exception) -> RecordError:
-    path = ", ".join(rule.sources) if isinstance(rule, ValueRule) else rule.source
+def _record_error(mapping: Mapping, label: str, path: str, error: Exception) -> RecordError:
     if isinstance(error, UnknownCode):
-        return UnknownCodeError(mapping.name, rule.label, path, error.code_list, error.code)
-    return RecordError(mapping.name, rule.label, path, str(error))
+        return UnknownCodeError(mapping.name, label, path, error.code_list, error.code)
+    return RecordError(mapping.name, label, path, str(error))
 
 
-def _compile_nested(mapping: Mapping, rule: NestedRule) -> Run:
-    run, pick = compile_rules(mapping, rule.rules), _picker(mapping, rule)
+def _compile_nested(mapping: Mapping, rule: NestedRule, base: str) -> Run:
+    inner_base = base if rule.kind is Kind.APPEND_WHEN else join(base, rule.source)
+    run, pick = compile_rules(mapping, rule.rules, inner_base), _picker(mapping, rule, join(base, rule.source))
     write, list_at = _writer(rule.to), _list_maker(rule.to)
 
     def first(scope: Any, target: Record) -> None:  # noqa: ANN401  # as above
@@ -107,49 +113,58 @@ def _compile_nested(mapping: Mapping, rule: NestedRule) -> Run:
     return first if rule.kind is Kind.FIRST else append
 
 
-def _picker(mapping: Mapping, rule: NestedRule) -> _Pick:
+def _picker(mapping: Mapping, rule: NestedRule, path: str) -> _Pick:
     """Return what gives the elements that a nested rule builds objects from; None when it is to write nothing."""
-    read = _reader(rule.source)
-    settle = _settler(mapping, rule.label, rule.source, rule.policy)
+    read = _first_reader(rule) if rule.kind is Kind.FIRST else _reader(rule.source)
+    settle = _settler(mapping, rule.label, path, rule.policy)
 
     def pick(scope: Any) -> list[Any] | None:  # noqa: ANN401  # as above
         try:
             value = read(scope)
-            if rule.kind is Kind.FIRST and isinstance(value, list):
-                value = _first(value, rule.where)
         except _WrongShape as error:
-            raise _record_error(mapping, rule, error) from None
-        value = settle(value)
+            raise _record_error(mapping, rule.label, path, error) from None
+        if value is MISSING or value is None or value == "":
+            value = settle(value)
         if value is _NOTHING:
             return None
         if rule.kind is not Kind.EACH:
             return [scope if rule.kind is Kind.APPEND_WHEN else value]
         if not isinstance(value, list):
-            raise RecordError(mapping.name, rule.label, rule.source, "is not a list")
+            raise RecordError(mapping.name, rule.label, path, "is not a list")
         return value
 
     return pick
 
 
-def _first(elements: list[Any], where: Where | None) -> Any:  # noqa: ANN401  # an element or MISSING
-    if where is None:
-        return elements[0] if elements else MISSING
-    read = _reader(where.path)
-    return next((each for each in elements if read(each) == where.equals), MISSING)
+def _first_reader(rule: NestedRule) -> _Read:
+    """Read the first element that the rule's condition holds for; MISSING when there is none."""
+    read, where = _reader(rule.source), rule.where
+    condition = None if where is None else (_reader(where.path), where.equals)
+
+    def first(scope: Any) -> Any:  # noqa: ANN401  # as above
+        elements = read(scope)
+        if elements is MISSING or elements is None:
+            return elements
+        if not isinstance(elements, list):
+            raise _WrongShape("is not a list")
+        if condition is None:
+            return elements[0] if elements else MISSING
+        of, wanted = condition
+        return next((each for each in elements if of(each) == wanted), MISSING)
+
+    return first
 
 
 def _settler(mapping: Mapping, label: str, path: str, policy: Policy) -> _Read:
-    """Return what applies a policy to a value: missing, null and empty are three things."""
+    """Return what applies a policy to an absent value: missing, null and empty are three things."""
 
     def settle(value: Any) -> Any:  # noqa: ANN401  # as above
         if value is MISSING:
             action, state = policy.on_missing, "missing"
         elif value is None:
             action, state = policy.on_null, "null"
-        elif value == "":
-            action, state = policy.on_empty, "empty"
         else:
-            return value
+            action, state = policy.on_empty, "empty"
         if action is Action.ERROR:
             raise RecordError(mapping.name, label, path, f"is {state}, and the mapping requires it")
         return {Action.OMIT: _NOTHING, Action.NULL: None, Action.DEFAULT: policy.default, Action.KEEP: value}[action]
@@ -173,18 +188,18 @@ def _values_reader(rule: ValueRule) -> _Read:
 
 
 def _reader(path: str) -> _Read:
-    parts = tuple(path.split("."))
+    first, *rest = path.split(".")
 
     def read(scope: Any) -> Any:  # noqa: ANN401  # as above
-        value = scope
-        for part in parts:
-            if value is None:
-                return None
+        if not isinstance(scope, dict):
+            raise _WrongShape(f"{first} is looked for in something that is not an object")
+        value = scope.get(first, MISSING)
+        for part in rest:
+            if value is None or value is MISSING:
+                return value
             if not isinstance(value, dict):
                 raise _WrongShape(f"{part} is looked for in something that is not an object")
             value = value.get(part, MISSING)
-            if value is MISSING:
-                return MISSING
         return value
 
     return read

@@ -40,7 +40,7 @@ _QUEUED_PER_THREAD: Final = 16  # beyond this a caller waits longer than it woul
 _XROAD_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,99}")
 _UNAVAILABLE: Final = "err.service.unavailable"
 _UNAUTHORIZED: Final = "err.request.unauthorized"
-_CLIENT: Final = "client"
+_CLIENT: Final = web.RequestKey("client", str)
 _R = TypeVar("_R")
 
 

@@ -1,6 +1,6 @@
 """Reads DCI request messages and writes DCI answers.
 
-It refuses in three ways, as DCI distinguishes them: no message at all (``err.…`` and an HTTP status), a message rejected
+It refuses in three ways, as DCI has them: no message at all (``err.…`` and an HTTP status), a message rejected
 whole (``rjct.…`` in its header), and one search of it rejected (``rjct.…`` in its result).
 The HTTP application calls :func:`read_message` first and :func:`answer` last.
 """

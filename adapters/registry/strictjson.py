@@ -5,6 +5,7 @@ The registry API parses each request body with it before anything else looks at 
 """
 
 import json
+from math import isfinite
 from typing import Any, Final
 
 MAX_DEPTH: Final = 40  # the deepest DCI message is about 12 levels; a query may nest a few more
@@ -18,7 +19,7 @@ def parse(data: bytes) -> object:
     """Return the parsed value; raises :class:`BadJson`."""
     try:
         text = data.decode("utf-8")
-        value: object = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value: object = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise BadJson("the body is not UTF-8") from error
     except RecursionError as error:
@@ -45,6 +46,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(_name: str) -> object:
     raise BadJson("NaN and Infinity are not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise BadJson("a number is too large")
+    return value
 
 
 def _place(error: ValueError) -> str:

@@ -1,0 +1,82 @@
+import asyncio
+import time
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from adapters.config import adapter_yaml
+from adapters.errors import ConfigError
+from adapters.serve import serve
+from adapters.synthetic import generate
+from tests.support.adapters import expression, search_item, search_message
+from tests.support.registry import Caller, make_adapter
+
+
+async def started(tasks: asyncio.TaskGroup, path: Path, stop: asyncio.Event) -> str:
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    tasks.create_task(serve(path, stop=stop, ready=ready.set_result))
+    return await asyncio.wait_for(ready, 10)
+
+
+async def test_household_and_then_its_members_at_the_other_registry(tmp_path: Path) -> None:
+    made = await asyncio.to_thread(generate, tmp_path, households=50, seed=3)
+    stop, paths = asyncio.Event(), {}
+    for programme, database in (("idpoor", made.idpoor), ("nssf", made.nssf)):
+        paths[programme] = tmp_path / f"{programme}.yaml"
+        text = adapter_yaml(programme, listen="127.0.0.1:0", source_url=f"sqlite:///{database}", sender_id=programme)
+        paths[programme].write_text(text, encoding="utf-8")
+    async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:
+        households = Caller(session, await started(tasks, paths["idpoor"], stop))
+        members = Caller(session, await started(tasks, paths["nssf"], stop))
+        card = search_item({"type": "EQUITY_CARD", "value": made.example.card_no})
+        [found] = await households.results(search_message(card))
+        [household] = found["data"]["reg_records"]
+        assert household["poverty_level"] in {"POOR_1", "POOR_2"}
+        people = [each["demographic_info"] for each in household["member_list"]]
+        ids = [each["identifier_value"] for person in people for each in person.get("identifier", ())]
+        assert tuple(ids) == made.example.khmer_ids
+        [found] = await members.results(search_message(search_item(expression({"KHM_ID": {"$in": ids}}), "expression")))
+        records = found["data"]["reg_records"]
+        assert len(records) >= 2
+        names = {(person["name"]["surname"], person["name"]["given_name"]) for person in people}
+        for record in records:
+            name = record["member"]["demographic_info"]["name"]
+            assert (name["surname"], name["given_name"]) in names
+        stop.set()
+
+
+async def test_requests_in_flight_are_answered_before_it_stops(tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:
+        caller = Caller(session, await started(tasks, make_adapter(tmp_path), stop))
+        items = [search_item({"type": "LOCAL_ID", "value": "p1"}) | {"reference_id": str(n)} for n in range(100)]
+        asked = tasks.create_task(caller.results(search_message(*items)))
+        await asyncio.sleep(0.02)
+        stop.set()
+        assert len(await asked) == 100
+
+
+async def test_it_starts_fast(tmp_path: Path) -> None:
+    stop, began = asyncio.Event(), time.monotonic()
+    async with asyncio.TaskGroup() as tasks:
+        await started(tasks, make_adapter(tmp_path), stop)
+        assert time.monotonic() - began < 5  # 0.1 s on an idle machine; generous, since tests share theirs
+        stop.set()
+
+
+async def test_a_source_without_a_declared_column_does_not_start(tmp_path: Path) -> None:
+    path = make_adapter(tmp_path, extra="ALTER TABLE person RENAME COLUMN sex TO gender;")
+    with pytest.raises(ConfigError, match=r"source\.yaml"):
+        await serve(path, stop=asyncio.Event())
+
+
+async def test_an_address_in_use_is_said_so(tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    async with asyncio.TaskGroup() as tasks:
+        url = await started(tasks, make_adapter(tmp_path / "a"), stop)
+        with pytest.raises(ConfigError, match="cannot be had"):
+            await serve(make_adapter(tmp_path / "b", listen=url.removeprefix("http://")), stop=stop)
+        stop.set()
