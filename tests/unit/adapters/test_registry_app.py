@@ -10,6 +10,8 @@ from structlog.testing import capture_logs
 
 import contracts
 from adapters.config import load_config
+from adapters.registry.context import RequestContext
+from adapters.registry.search import Registry
 from tests.support.adapters import CLIENT, expression, mapping_data, search_item, search_message, write_yaml
 from tests.support.registry import SEARCH, SOURCE, make_adapter, running
 
@@ -396,3 +398,27 @@ async def test_more_than_can_wait_are_told_to_come_back(tmp_path: Path) -> None:
         answers = await asyncio.gather(*(caller.post(search_message(*items)) for _ in range(40)))
     codes = {status for status, _answer in answers}
     assert codes == {200, 429}
+
+
+async def test_purpose_and_consent_are_read_with_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contexts: list[RequestContext] = []
+    original = Registry.search
+
+    def search(self: Registry, criteria: Any, context: RequestContext) -> dict[str, Any]:
+        contexts.append(context)
+        return original(self, criteria, context)
+
+    monkeypatch.setattr(Registry, "search", search)
+    purpose = {"text": "Eligibility", "code": "ELIGIBILITY", "ref_uri": "https://example.org/purposes"}
+    item = search_item(P1, authorize={"ts": "2026-11-22T09:00:00+07:00", "purpose": purpose}, consent={})
+    async with running(make_adapter(tmp_path)) as caller:
+        await caller.results(search_message(item))
+    [context] = contexts
+    assert str(context.client) == CLIENT
+    assert context.authorize is not None
+    assert context.authorize.at is not None
+    assert context.authorize.at.utcoffset() is not None
+    assert (context.authorize.code, context.authorize.text) == ("ELIGIBILITY", "Eligibility")
+    assert context.consent is not None
+    assert context.consent.code is None
+    assert (context.message_id, context.transaction_id, context.reference_id) == ("m-1", "t-1", "r-1")
