@@ -5,8 +5,10 @@ each server process loads only what it runs. A process is this module and the co
 """
 
 import argparse
+import errno
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +24,7 @@ EXIT_INTERRUPTED: Final = 130  # what a shell reports for Ctrl-C
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 used wrongly."""
+    _never_fail_to_print()
     arguments = build_parser().parse_args(argv)
     try:
         code = _handler(arguments.handler)(arguments)
@@ -49,6 +52,13 @@ def _handler(target: str) -> Callable[[argparse.Namespace], int]:
     return cast("Callable[[argparse.Namespace], int]", getattr(loaded, function))
 
 
+def _never_fail_to_print() -> None:
+    """Show a question mark for Khmer on a terminal that cannot show it, instead of ending in the middle."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def _complain(problem: object, code: int) -> int:
     print(f"spean: {problem}", file=sys.stderr)
     return code
@@ -62,6 +72,8 @@ def _reader_left() -> int:
 
 def _sentence(problem: OSError) -> str:
     reason = problem.strerror or str(problem)
+    if problem.errno == errno.EADDRINUSE:
+        return f"{reason}. Stop the program that uses it, or choose another port."
     if problem.filename is None:
         return f"{reason}."
     return f"{problem.filename}: {reason}. Check the path and that you may read and write it."

@@ -92,7 +92,7 @@ def _node(each: Institution, layout: Layout, ports: Ports) -> dict[str, Any]:
         "members": [str(each.member)],
         "subsystems": [str(each.subsystem)],
         "client_http": f"http://{LOOPBACK}:{own.client_http}",
-        "client_https": f"https://{LOOPBACK}:{own.client_https}",
+        "client_https": f"https://localhost:{own.client_https}",  # the name in the certificate
         "client_https_certificate": str(config.parent / "data" / "internal-tls" / "certificate.pem"),
         "message_port": own.message,
         "ocsp_port": own.ocsp,

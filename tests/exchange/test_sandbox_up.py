@@ -121,7 +121,6 @@ def check_https(running: Sandbox) -> None:
     """The HTTPS port shows the certificate that the report names; without a client's own certificate it ends there."""
     server = running.server("NSAF")
     context = ssl.create_default_context(cafile=server["client_https_certificate"])
-    context.check_hostname = False
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(server["client_https"], context=context, timeout=10)  # noqa: S310 - our own address
     with refused.value as answer:

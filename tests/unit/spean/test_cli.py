@@ -83,3 +83,14 @@ def test_help_loads_none_of_the_servers() -> None:
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[3])
+
+
+def test_a_terminal_without_khmer_gets_question_marks(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "spean", "--help"],
+        check=True,
+        capture_output=True,
+        cwd=Path(__file__).parents[3],
+        env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
+    )
+    assert b"????" in done.stdout
