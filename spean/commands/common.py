@@ -29,6 +29,22 @@ def told(*kinds: type[Exception]) -> Iterator[None]:
         yield
     except kinds as problem:
         raise CommandError(str(problem)) from problem
+    except ExceptionGroup as group:
+        first = _only(group, (*kinds, OSError))
+        if isinstance(first, OSError) and not isinstance(first, kinds):
+            raise first from group  # the command line words it
+        raise CommandError(str(first)) from group
+
+
+def _only(group: ExceptionGroup[Exception], kinds: tuple[type[Exception], ...]) -> Exception:
+    """Give the first error of a server's tasks when all of them are of the kinds; raise the group otherwise."""
+    known, others = group.split(kinds)
+    if known is None or others is not None:
+        raise group
+    problem: Exception = known
+    while isinstance(problem, ExceptionGroup):
+        problem = problem.exceptions[0]
+    return problem
 
 
 def write_new(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:
