@@ -1,46 +1,43 @@
 """One little instance for each module of exchange tests, put back into order after each test."""
 
 import io
-import json
 import logging
+import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
+from structlog._config import BoundLoggerLazyProxy
 
 from serverkit.logs import configure_logs
 from tests.support.instance import Instance, kept_running
+from tests.support.loglines import Lines
+
+# Short, so that slow peers and services are found out in a test's time.
+LIMITS = "peer_seconds = 3\nread_seconds = 1\nconnect_seconds = 2\nbody_bytes = 8000000"
 
 
-@dataclass(slots=True)
-class Lines:
-    """The log lines since the test began; both nodes write into one stream."""
-
-    stream: io.StringIO
-    start: int = 0
-
-    def text(self) -> str:
-        return self.stream.getvalue()[self.start :]
-
-    def all(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.text().splitlines()]
-
-    def exchanges(self, side: str) -> list[dict[str, object]]:
-        return [line for line in self.all() if line["event"] == "exchange" and line["side"] == side]
+def _forget_cached_loggers() -> None:
+    """Let module loggers find the new stream: structlog caches what they first wrote with, for the process's life."""
+    for module in list(sys.modules.values()):
+        for logger in list(vars(module).values()):
+            if isinstance(logger, BoundLoggerLazyProxy):
+                vars(logger).pop("bind", None)
 
 
 @pytest.fixture(scope="module")
 def log_stream() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     configure_logs(stream=stream)
+    _forget_cached_loggers()
     yield stream
     logging.getLogger().handlers.clear()
+    _forget_cached_loggers()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory, log_stream: io.StringIO) -> AsyncIterator[Instance]:
-    async with kept_running(tmp_path_factory.mktemp("instance")) as instance:
+    async with kept_running(tmp_path_factory.mktemp("instance"), limits=LIMITS) as instance:
         yield instance
 
 

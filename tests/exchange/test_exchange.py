@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from securityserver.messagelog import Direction
-from tests.exchange.conftest import Lines
 from tests.support.instance import BY_HTTPS, IDPOOR, PACKAGE, Instance
+from tests.support.loglines import Lines
 from xroad.rest import request_hash
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -1,6 +1,5 @@
 """Bad messages and bad certificates for the man in the middle: what an attacker, or a broken peer, would send."""
 
-import ssl
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from securityserver.messages import signed_parts
 from securityserver.messagelog import Body
+from securityserver.messages import signed_parts
 from securityserver.tls import peer_client_context, peer_server_context
 from tests.support import pki
 from tests.support.instance import Instance
@@ -141,11 +140,11 @@ def auth_certificate(instance: Instance, *, usage: pki.Usage = "auth", not_after
     return pki.leaf(authority.issuer, subject, "ec-p256", authority.at, usage, not_after=not_after)
 
 
-def inward_with(instance: Instance, issued: Issued) -> ssl.SSLContext:
+def inward_with(instance: Instance, issued: Issued) -> Any:
     return _loaded(peer_server_context(instance.authority.ca_certificates), issued)
 
 
-def outward_with(instance: Instance, issued: Issued) -> ssl.SSLContext:
+def outward_with(instance: Instance, issued: Issued) -> Any:
     return _loaded(peer_client_context(instance.authority.ca_certificates), issued)
 
 

@@ -5,9 +5,9 @@
         instance.ocsp.status[serial] = "revoked"
         instance.middle.on_request = lambda raw: raw.replace(b"a", b"b")
 
-Each instance has a loopback network of its own (127.x.y.0/24), so that all servers have X-Road's own ports and tests run
-side by side. Between the two servers stands ``middle``: the consumer finds it at the provider's registered address, and
-it holds both servers' keys, as an attacker with everything but the members' signing keys.
+Each instance has a loopback network of its own (127.x.y.0/24), so that all servers have X-Road's own ports and tests
+run side by side. Between the two servers stands ``middle``: the consumer finds it at the provider's registered
+address, and it holds both servers' keys, as an attacker with everything but the members' signing keys.
 """
 
 import asyncio
@@ -374,7 +374,7 @@ connection = "http"
 
 @asynccontextmanager
 async def kept_running(directory: Path, **options: Any) -> AsyncIterator[Instance]:
-    """Run an instance in a task of its own: pytest enters and leaves a fixture in different tasks, task groups cannot."""
+    """Run an instance in a task of its own: pytest leaves a fixture in another task, which task groups cannot."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[Instance] = loop.create_future()
     stop = asyncio.Event()
