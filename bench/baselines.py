@@ -1,12 +1,12 @@
 """The two things that the bus is compared with: a bare backend, and plain mutual-TLS reverse proxies in aiohttp.
 
-Neither signs, verifies nor logs anything. Each runs as a process of its own: ``python bench/baselines.py backend PORT``,
-``… near PORT NEXT_URL TLS_DIR`` (HTTP in, mutual TLS out), ``… far PORT NEXT_URL TLS_DIR`` (mutual TLS in, HTTP out).
+Neither signs, verifies nor logs anything. Each runs as a process of its own, ``python -m bench.baselines`` with
+``backend PORT``, ``near PORT NEXT_URL TLS_DIR`` (HTTP in, mutual TLS out) or ``far PORT NEXT_URL TLS_DIR`` (the reverse).
 """
 
-import asyncio
 import ssl
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +14,7 @@ from aiohttp import web
 
 HOP_BY_HOP = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding"})
 LIMIT = 1 << 30
+SESSION = web.AppKey("session", aiohttp.ClientSession)
 
 
 def tls(directory: Path, purpose: ssl.Purpose) -> ssl.SSLContext:
@@ -33,16 +34,16 @@ def proxy_app(next_url: str, context: ssl.SSLContext | None) -> web.Application:
     """Build an application that forwards each request to the next hop over pooled connections."""
     app = web.Application(client_max_size=LIMIT)
 
-    async def session(_: web.Application) -> "asyncio.AsyncIterator[None]":  # type: ignore[name-defined]
+    async def session(_: web.Application) -> AsyncIterator[None]:
         connector = aiohttp.TCPConnector(limit=0, ssl=context if context is not None else True)
-        async with aiohttp.ClientSession(connector=connector) as app["session"]:
+        async with aiohttp.ClientSession(connector=connector) as app[SESSION]:
             yield
 
     async def forward(request: web.Request) -> web.Response:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
         body = await request.read()
         url = next_url + request.raw_path
-        async with request.app["session"].request(request.method, url, headers=headers, data=body) as answer:
+        async with request.app[SESSION].request(request.method, url, headers=headers, data=body) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP}
             return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 

@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 WARM_UP_SHARE = 0.2
 """The first fifth of the time is not counted: connections, caches and the processor warm up in it."""
@@ -54,7 +54,14 @@ async def _answer(reader: asyncio.StreamReader) -> bool:
     return lines[0].split(b" ")[1] == b"200"
 
 
-async def _worker(load: Load, begin: float, end: float, latencies: list[float], failures: list[int]) -> None:
+@dataclass(slots=True)
+class _Tally:
+    latencies: list[float] = field(default_factory=list)
+    failures: int = 0
+    total: int = 0
+
+
+async def _worker(load: Load, begin: float, end: float, tally: _Tally) -> None:
     reader, writer = await asyncio.open_connection(load.host, load.port, limit=1 << 20)
     request = load.request.encode("latin-1")
     try:
@@ -62,43 +69,45 @@ async def _worker(load: Load, begin: float, end: float, latencies: list[float], 
             writer.write(request)
             good = await _answer(reader)
             now = time.perf_counter()
+            tally.total += 1
             if sent >= begin:
-                latencies.append((now - sent) * 1000)
-                failures[0] += not good
+                tally.latencies.append((now - sent) * 1000)
+                tally.failures += not good
     finally:
         writer.close()
 
 
-async def drive(load: Load) -> Measured:
-    """Run the load and return what was measured.
+async def drive(load: Load) -> tuple[Measured, int]:
+    """Run the load; return what was measured, and how many requests were sent in all.
 
     Raises:
         OSError: the endpoint does not listen or broke a connection.
     """
     start = time.perf_counter()
     begin, end = start + load.seconds * WARM_UP_SHARE, start + load.seconds
-    latencies: list[float] = []
-    failures = [0]
+    tally = _Tally()
     async with asyncio.TaskGroup() as group:
         for _ in range(load.connections):
-            group.create_task(_worker(load, begin, end, latencies, failures))
-    latencies.sort()
+            group.create_task(_worker(load, begin, end, tally))
+    latencies = sorted(tally.latencies)
     count = len(latencies)
     if not count:
         raise RuntimeError("no answer within the measured time: make it longer")
-    return Measured(
+    measured = Measured(
         requests=count,
         seconds=end - begin,
         p50_ms=latencies[count // 2],
         p99_ms=latencies[min(count - 1, count * 99 // 100)],
-        failures=failures[0],
+        failures=tally.failures,
     )
+    return measured, tally.total
 
 
 def main() -> None:
     """Read a load as JSON from standard input and print the measurement as JSON."""
     load = Load(**json.load(sys.stdin))
-    print(json.dumps(asdict(asyncio.run(drive(load)))))
+    measured, total = asyncio.run(drive(load))
+    print(json.dumps({**asdict(measured), "total": total}))
 
 
 if __name__ == "__main__":

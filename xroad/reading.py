@@ -7,6 +7,7 @@ Signatures, OCSP responses and handshakes pass their certificates through here b
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -23,6 +24,9 @@ UNREADABLE = (
     x509.UnsupportedGeneralNameType,
 )
 
+# Peers show the same few certificates with every message; to read one whole takes longer than to verify a signature.
+_REMEMBERED = 4096
+
 
 @contextmanager
 def lenient_names() -> Iterator[None]:
@@ -32,6 +36,7 @@ def lenient_names() -> Iterator[None]:
         yield
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def load_certificate(der: bytes) -> x509.Certificate:
     """Return a certificate from its DER.
 
@@ -46,6 +51,7 @@ def load_certificate(der: bytes) -> x509.Certificate:
     return check_readable(certificate)
 
 
+@lru_cache(maxsize=_REMEMBERED)  # a refusal is not remembered: it is an exception
 def check_readable(certificate: x509.Certificate) -> x509.Certificate:
     """Return the certificate if all of its fields that are looked at can be read.
 
