@@ -1,8 +1,8 @@
 """``make bench``: a 1 KB JSON POST through consumer and provider, next to two baselines.
 
-The baselines are the bare backend and plain mutual-TLS proxies. All are measured in one run, in turns, so that ratios hold
-when the machine's speed drifts. The ratio of a key type is the lowest of those at 1, 16 and 64 connections: throughput of
-the bus to throughput of the plain proxies.
+The baselines are the bare backend and plain mutual-TLS proxies. All are measured in one run, in turns, so that ratios
+hold when the machine's speed drifts. The ratio of a key type is the lowest of those at 1, 16 and 64 connections:
+throughput of the bus to throughput of the plain proxies.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """The two things that the bus is compared with: a bare backend, and plain mutual-TLS reverse proxies in aiohttp.
 
 Neither signs, verifies nor logs anything. Each runs as a process of its own, ``python -m bench.baselines`` with
-``backend PORT``, ``near PORT NEXT_URL TLS_DIR`` (HTTP in, mutual TLS out) or ``far PORT NEXT_URL TLS_DIR`` (the reverse).
+``backend PORT``, ``near PORT NEXT_URL TLS_DIR`` (HTTP in, mutual TLS out) or ``far PORT NEXT_URL TLS_DIR`` (the
+reverse).
 """
 
 import ssl
