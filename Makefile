@@ -38,4 +38,5 @@ lock:
 .venv/dev: requirements-dev.lock pyproject.toml | .venv/bin/python
 	$(PIP) --require-hashes -r requirements-dev.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
+	.venv/bin/python -m compileall -q $(PACKAGES)
 	touch $@ .venv/run
