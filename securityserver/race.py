@@ -5,6 +5,7 @@ bad.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ async def _connect(
     try:
         await loop.sock_connect(connection, target)  # type: ignore[arg-type]  # what getaddrinfo gave
     except OSError as error:
-        reasons[address] = error.strerror or type(error).__name__
+        reasons[address] = os.strerror(error.errno) if error.errno else type(error).__name__
         connection.close()
         return None
     except BaseException:

@@ -116,9 +116,10 @@ def _address(service: Service, request: RestRequest) -> URL:
     try:
         # The path and query stay as the caller wrote and signed them: no decoding, no normalising.
         url = URL(f"{base}{request.service_path}{query}", encoded=True)
+        usable = url.scheme in SCHEMES and url.host and url.port  # a port out of range raises only when it is asked for
     except ValueError as error:
         raise _malformed(service) from error
-    if url.scheme not in SCHEMES or not url.host:
+    if not usable:
         raise _malformed(service)
     return url
 

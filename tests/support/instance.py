@@ -89,6 +89,7 @@ class Instance:
     keys: dict[SecurityServerId, Keys] = field(default_factory=dict)
     configs: dict[SecurityServerId, NodeConfig] = field(default_factory=dict)
     nodes: dict[SecurityServerId, Node] = field(default_factory=dict)
+    running: dict[SecurityServerId, AsyncExitStack] = field(default_factory=dict)
     http: aiohttp.ClientSession = field(init=False)
     middle: Middle = field(init=False)
     more_auth: list[x509.Certificate] = field(default_factory=list)
@@ -213,9 +214,9 @@ async def little_instance(
             tune(instance)
         instance.publish()
         for server in (PROVIDER, CONSUMER):
-            instance.nodes[server] = await up.enter_async_context(
-                Node.running(instance.configs[server], instance.clocks[server])
-            )
+            own = instance.running[server] = await up.enter_async_context(AsyncExitStack())
+            running = Node.running(instance.configs[server], instance.clocks[server])
+            instance.nodes[server] = await own.enter_async_context(running)
         instance.middle = await up.enter_async_context(Middle.standing(instance))
         yield instance
 

@@ -56,6 +56,7 @@ class Backend:
 
     url: str = ""
     calls: list[Call] = field(default_factory=list)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     @asynccontextmanager
@@ -66,6 +67,7 @@ class Backend:
             yield backend
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.called.set()
         if "/keep" not in request.raw_path:
             body = await whole(request)
         else:
