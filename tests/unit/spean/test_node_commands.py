@@ -1,6 +1,7 @@
 """An institution makes its node, its requests and its services, and gets a sentence for each mistake."""
 
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from cryptography.x509.oid import NameOID
 
 from securityserver.config import load_config
 from spean.cli import main
+from tests.support.sandboxes import environment, spean
 
 SERVICES = """
 [[client]]
@@ -88,7 +90,6 @@ def test_services_are_applied_once_and_exported(node: Path, capsys: pytest.Captu
         (["node", "init", "{new}", "--server", "KH-PILOT", "--anchor", "{anchor}"], 2, "INSTANCE/CLASS/MEMBER/SERVER"),
         (["node", "init", "{node}", "--server", "KH-PILOT/GOV/MOP/SS1", "--anchor", "{anchor}"], 1, "exists already"),
         (["node", "init", "{new}", "--server", "KH-PILOT/GOV/MOP/SS1", "--anchor", "nowhere.xml"], 1, "nowhere.xml"),
-        (["node", "run", "nowhere.toml"], 1, "nowhere.toml"),
         (["node", "import", "{node}", "{anchor}"], 1, "certificate"),
         (["node", "apply", "{node}", "nowhere.toml"], 1, "nowhere.toml"),
         (["node", "apply", "{node}", "{node}"], 1, "server"),
@@ -127,3 +128,13 @@ def test_a_mistake_is_told_in_one_line_without_a_traceback(
     assert error.startswith("spean: ")
     assert told in error
     assert error.count("\n") == 1
+
+
+def test_a_node_without_settings_does_not_start() -> None:
+    """In a process of its own: a server sets the logs of the whole process up."""
+    ended = subprocess.run(
+        spean("node", "run", "nowhere.toml"), capture_output=True, text=True, env=environment(), check=False, timeout=60
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("spean: nowhere.toml")
+    assert ended.stderr.count("\n") == 1
