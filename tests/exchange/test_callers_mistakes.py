@@ -1,8 +1,10 @@
 """What a caller may get wrong: one row a mistake."""
 
+from contextlib import AsyncExitStack
+
 import pytest
 
-from tests.support.instance import BY_HTTPS, CONSUMER, KEYLESS, PACKAGE, STRANGER, Instance
+from tests.support.instance import BY_CERTIFICATE, BY_HTTPS, CONSUMER, KEYLESS, PACKAGE, STRANGER, Answer, Instance
 from tests.support.loglines import Lines
 from tests.support.misbehaving import (
     BOTH_SIDES,
@@ -20,6 +22,11 @@ from tests.support.misbehaving import (
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+
+async def showing_no_certificate(instance: Instance, _undo: AsyncExitStack) -> Answer:
+    return await instance.ask("GET", "/x", client=BY_CERTIFICATE, **instance.by_https())
+
+
 ROWS = (
     # The caller's mistakes.
     Row("unknown client", PROXY + "UnknownMember", asking(client="KH-SANDBOX/GOV/NSAF/NOBODY")),
@@ -28,6 +35,8 @@ ROWS = (
     Row("unknown member", PROXY + "UnknownMember", to("/r1/KH-SANDBOX/GOV/NOBODY/SUB/echo")),
     Row("unknown subsystem", PROXY + "UnknownMember", to("/r1/KH-SANDBOX/GOV/MOP/NOTHING/echo")),
     Row("client by plain HTTP that must use HTTPS", PROXY + TLS, asking(client=BY_HTTPS)),
+    Row("client with a certificate, by plain HTTP", PROXY + TLS, asking(client=BY_CERTIFICATE)),
+    Row("client with a certificate, showing none", PROXY + TLS, showing_no_certificate),
     Row("no access right", SERVER + "AccessDenied", asking(client=STRANGER), BOTH_SIDES),
     Row("right for another method", SERVER + "AccessDenied", asking("POST", "/open/x", service="partly"), BOTH_SIDES),
     Row("right for another path", SERVER + "AccessDenied", asking("GET", "/closed", service="partly"), BOTH_SIDES),

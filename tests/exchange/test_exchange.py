@@ -4,13 +4,12 @@ import asyncio
 import base64
 import hashlib
 import io
-import ssl
 from collections.abc import AsyncIterator
 
 import pytest
 
 from securityserver.messagelog import Direction
-from tests.support.instance import BY_HTTPS, IDPOOR, PACKAGE, Instance
+from tests.support.instance import BY_CERTIFICATE, BY_HTTPS, IDPOOR, PACKAGE, Instance
 from tests.support.loglines import Lines
 from xroad.rest import request_hash
 
@@ -143,11 +142,13 @@ async def test_absolute_form_request_lines_work(instance: Instance) -> None:
 
 
 async def test_a_client_may_connect_by_https(instance: Instance) -> None:
-    listen = instance.consumer.addresses.client_https[0]
-    trust = ssl.create_default_context(cafile=instance.directory / "SS3/data/internal-tls/certificate.pem")
-    trust.check_hostname = False
-    answer = await instance.ask("GET", "/a", client=BY_HTTPS, base=f"https://{listen}", ssl=trust)
-    assert answer.status == 200
+    assert (await instance.ask("GET", "/a", client=BY_HTTPS, **instance.by_https())).status == 200
+    assert (await instance.ask("GET", "/a", client=PACKAGE, **instance.by_https())).status == 200
+
+
+async def test_a_client_with_a_registered_certificate(instance: Instance) -> None:
+    certificate = instance.directory / "SS3" / "client"
+    assert (await instance.ask("GET", "/a", client=BY_CERTIFICATE, **instance.by_https(certificate))).status == 200
 
 
 async def test_many_at_once(instance: Instance) -> None:

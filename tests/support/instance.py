@@ -12,6 +12,7 @@ address, and it holds both servers' keys, as an attacker with everything but the
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,8 +31,10 @@ from pki.token import KeyInfo, KeyType, SoftwareToken, Usage
 from securityserver.app import Node
 from securityserver.commands import init_node
 from securityserver.config import NodeConfig, load_config
+from securityserver.internaltls import InternalKey
 from securityserver.migrations import open_node_database
 from securityserver.serverconf import apply, parse_services
+from securityserver.tls import NO_CHECK_TIME
 from tests.support import globalconf, pki
 from tests.support.little import Backend, ConfigurationServer, Middle, OcspServer
 from xroad.globalconf.anchor import build_anchor
@@ -46,6 +49,7 @@ PACKAGE: Final = ClientId(INSTANCE, "GOV", "NSAF", "FAMILY-PACKAGE")
 # Registered like the others, with rights to nothing.
 STRANGER: Final = ClientId(INSTANCE, "GOV", "NSAF", "STRANGER")
 BY_HTTPS: Final = ClientId(INSTANCE, "GOV", "NSAF", "BY-HTTPS")
+BY_CERTIFICATE: Final = ClientId(INSTANCE, "GOV", "NSAF", "BY-CERTIFICATE")
 # A member with a subsystem at the consumer's server and no key there.
 KEYLESS: Final = ClientId(INSTANCE, "GOV", "NSSF", "MEMBERS")
 PIN: Final = "little-instance-pin"
@@ -110,6 +114,17 @@ class Instance:
     def address(self, last: int) -> str:
         return f"{self.network}.{last}"
 
+    def by_https(self, certificate: Path | None = None) -> dict[str, Any]:
+        """Options of ``ask`` for the HTTPS port, showing the certificate of a directory."""
+        own = self.directory / CONSUMER.server_code / "data" / "internal-tls" / "certificate.pem"
+        context = ssl.create_default_context(cafile=own)
+        context.check_hostname = False
+        # The clocks here are moved; OpenSSL's is not.
+        context.verify_flags = ssl.VerifyFlags(context.verify_flags | NO_CHECK_TIME)
+        if certificate is not None:
+            context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+        return {"base": f"https://{self.consumer.addresses.client_https[0]}", "ssl": context}
+
     def target(self, path: str = "", service: str = "echo", provider: ClientId = IDPOOR) -> str:
         return f"/r1/{provider}/{service}{path}"
 
@@ -144,7 +159,7 @@ class Instance:
             members={
                 "GOV/MOP": ("IDPOOR",),
                 "GOV/NSSF": ("MEMBERS",),
-                "GOV/NSAF": ("FAMILY-PACKAGE", "STRANGER", "BY-HTTPS"),
+                "GOV/NSAF": ("FAMILY-PACKAGE", "STRANGER", "BY-HTTPS", "BY-CERTIFICATE"),
             },
             servers=[
                 globalconf.server(
@@ -162,6 +177,7 @@ class Instance:
                         "GOV/NSAF/FAMILY-PACKAGE",
                         "GOV/NSAF/STRANGER",
                         "GOV/NSAF/BY-HTTPS",
+                        "GOV/NSAF/BY-CERTIFICATE",
                         "GOV/NSSF/MEMBERS",
                     ],
                 ),
@@ -308,6 +324,7 @@ def certify(
 
 
 def _apply(instance: Instance, server: SecurityServerId, home: Path) -> None:
+    InternalKey(home / "client").create("backend", instance.clock.now())
     text = PROVIDER_SERVICES.format(backend=instance.backend.url) if server == PROVIDER else CONSUMER_SERVICES
     database = open_node_database(instance.configs[server].database)
     try:
@@ -328,6 +345,8 @@ timeout = 5
 subject = "{PACKAGE}"
 [[client.service.access]]
 subject = "{BY_HTTPS}"
+[[client.service.access]]
+subject = "{BY_CERTIFICATE}"
 [[client.service]]
 code = "impatient"
 url = "{{backend}}/base"
@@ -367,6 +386,10 @@ connection = "http"
 [[client]]
 id = "{BY_HTTPS}"
 connection = "https-no-auth"
+[[client]]
+id = "{BY_CERTIFICATE}"
+connection = "https"
+tls_certificates = ["client/certificate.pem"]
 [[client]]
 id = "{KEYLESS}"
 connection = "http"
