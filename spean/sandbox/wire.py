@@ -8,7 +8,7 @@ nothing.
 import asyncio
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -127,3 +127,5 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, chan
         pass  # one side was cut: the other one is told by the close below
     finally:
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()

@@ -1,6 +1,7 @@
 """The wire of the demonstration carries bytes as they are, and changes exactly what the attacker wants."""
 
 import asyncio
+import contextlib
 from itertools import pairwise
 
 import pytest
@@ -20,35 +21,52 @@ def test_replaces_the_same_bytes_wherever_the_stream_is_cut(pieces: list[bytes],
     assert replace.done
 
 
-async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while chunk := await reader.read(1024):
-        writer.write(chunk)
+class Echo:
+    """Sends back what it gets; ``ended`` when its connection has ended."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(1024):
+            writer.write(chunk)
+        await closed(writer)
+        self.ended.set()
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
     writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def connected(wire: Wire) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    assert wire._server is not None
+    return await asyncio.open_connection(*wire._server.sockets[0].getsockname()[:2])
 
 
 async def test_carries_bytes_and_cuts_connections_when_it_closes() -> None:
-    async with await asyncio.start_server(_echo, "127.0.0.1", 0) as backend:
-        target = backend.sockets[0].getsockname()[:2]
-        wire = Wire(("127.0.0.1", 0), target)
+    echo = Echo()
+    async with await asyncio.start_server(echo, "127.0.0.1", 0) as backend:
+        wire = Wire(("127.0.0.1", 0), backend.sockets[0].getsockname()[:2])
         await wire.carry()
-        assert wire._server is not None
-        reader, writer = await asyncio.open_connection(*wire._server.sockets[0].getsockname()[:2])
+        reader, writer = await connected(wire)
         writer.write(b"over the bridge")
         assert await reader.readexactly(15) == b"over the bridge"
         await wire.close()
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await reader.readexactly(1)
-        writer.close()
+        await closed(writer)
+        await echo.ended.wait()
 
 
 async def test_a_caller_is_cut_when_nobody_is_at_the_other_end() -> None:
-    async with await asyncio.start_server(_echo, "127.0.0.1", 0) as gone:
+    async with await asyncio.start_server(Echo(), "127.0.0.1", 0) as gone:
         target = gone.sockets[0].getsockname()[:2]
     wire = Wire(("127.0.0.1", 0), target)
     await wire.carry()
-    assert wire._server is not None
-    reader, writer = await asyncio.open_connection(*wire._server.sockets[0].getsockname()[:2])
+    reader, writer = await connected(wire)
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         await reader.readexactly(1)
-    writer.close()
+    await closed(writer)
     await wire.close()
