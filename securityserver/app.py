@@ -6,9 +6,10 @@ process.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import aiohttp
 
@@ -40,6 +41,9 @@ from serverkit.metrics import HealthChecks, Metrics, monitoring_app
 from xroad.verdicts import VerdictCache
 
 log = get_logger("node")
+
+# A node whose central server or responder does not answer opens its doors nevertheless, and says why it refuses.
+FIRST_LOOK_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +164,12 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack) -> Parts:
 async def _first_look(parts: Parts) -> None:
     """Have a configuration and OCSP responses before the doors open, fetched only when none are kept."""
     await asyncio.to_thread(parts.trust.load)
-    if parts.trust.latest() is None:
-        await parts.trust.refresh()
-    if not parts.credentials.has_responses():
-        await parts.upkeep.refresh()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_LOOK_SECONDS):
+            if parts.trust.latest() is None:
+                await parts.trust.refresh()
+            if not parts.credentials.has_responses():
+                await parts.upkeep.refresh()
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from tests.support.little import ConfigurationServer
 from tests.support.pki import Pki
 from xroad.errors import MalformedGlobalConf, OutdatedGlobalConf
 from xroad.globalconf.anchor import build_anchor
+from xroad.globalconf.directory import SourceKind
 from xroad.globalconf.parameters.model import Anchor, AnchorSource
 
 
@@ -151,3 +152,24 @@ async def test_a_loop_that_crashes_is_started_again(monkeypatch: pytest.MonkeyPa
             await enough.wait()
         task.cancel()
     assert runs == 3
+
+
+async def test_a_federated_instance_comes_along_and_stays_while_it_is_away(world: World) -> None:
+    async with ConfigurationServer.serving("127.0.0.1") as abroad:
+        source = globalconf.SigningSource.create(instance="EE")
+        shared = globalconf.shared_parameters(world.pki, instance="EE", members={"GOV/TAX": ()})
+        expires = world.clock.now() + timedelta(hours=1)
+        abroad.directory = source.publish(shared, kind=SourceKind.EXTERNAL, expires_at=expires)
+        abroad.contents = dict(source.contents)
+        place = AnchorSource(f"{abroad.url}/internalconf", (source.certificate,))
+        trusted = Anchor("EE", world.clock.now().replace(microsecond=0), (place,))
+        own = globalconf.shared_parameters(world.pki, members={"GOV/MOP": ()})
+        private = globalconf.private_parameters(anchors=(trusted,))
+        world.server.directory = world.source.publish(own, private, expires_at=expires)
+        world.server.contents = dict(world.source.contents)
+        keeper = world.keeper()
+        assert await keeper.refresh()
+        assert keeper.current().instances == ("KH-SANDBOX", "EE")
+        abroad.away = True
+        assert await keeper.refresh()
+        assert keeper.current().instances == ("KH-SANDBOX", "EE")
