@@ -4,10 +4,22 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.support.instance import BY_CERTIFICATE, BY_HTTPS, CONSUMER, KEYLESS, PACKAGE, STRANGER, Answer, Instance
+from tests.support.instance import (
+    BY_CERTIFICATE,
+    BY_HTTPS,
+    CONSUMER,
+    KEYLESS,
+    PACKAGE,
+    STRANGER,
+    UNKNOWN_THERE,
+    UNREGISTERED,
+    Answer,
+    Instance,
+)
 from tests.support.loglines import Lines
 from tests.support.misbehaving import (
     BOTH_SIDES,
+    FAILED,
     PROXY,
     SERVER,
     TLS,
@@ -31,6 +43,8 @@ ROWS = (
     # The caller's mistakes.
     Row("unknown client", PROXY + "UnknownMember", asking(client="KH-SANDBOX/GOV/NSAF/NOBODY")),
     Row("client of another member", PROXY + "UnknownMember", asking(client="KH-SANDBOX/GOV/MOP/IDPOOR")),
+    Row("client not registered here", PROXY + "UnknownMember", asking(client=UNREGISTERED)),
+    Row("provider unknown at its own server", FAILED + "UnknownMember", to(f"/r1/{UNKNOWN_THERE}/echo"), BOTH_SIDES),
     Row("unknown service", SERVER + "UnknownService", asking(service="nothing"), BOTH_SIDES),
     Row("unknown member", PROXY + "UnknownMember", to("/r1/KH-SANDBOX/GOV/NOBODY/SUB/echo")),
     Row("unknown subsystem", PROXY + "UnknownMember", to("/r1/KH-SANDBOX/GOV/MOP/NOTHING/echo")),

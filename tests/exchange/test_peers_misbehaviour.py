@@ -1,11 +1,13 @@
 """What services, servers, certificates and clocks may do: one row a misbehaviour."""
 
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
 
+from securityserver.tls import peer_client_context
 from tests.support import forging
-from tests.support.instance import CONSUMER, PROVIDER, Instance
+from tests.support.instance import CONSUMER, PROVIDER, Answer, Instance
 from tests.support.loglines import Lines
 from tests.support.misbehaving import (
     BOTH_SIDES,
@@ -35,6 +37,17 @@ from tests.support.misbehaving import (
 from tests.support.pki import AT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def sent_by_another_server(instance: Instance, _undo: AsyncExitStack) -> Answer:
+    """A registered server passes on a message that a stranger's member truly signed."""
+    keys = instance.keys[PROVIDER]
+    assert keys.auth.certificate is not None
+    instance.middle.outward = peer_client_context(instance.authority.ca_certificates)
+    keys.token.load_into(instance.middle.outward, keys.auth.id)
+    instance.middle.on_request = forging.with_ocsp_of(instance, keys.auth.certificate)
+    return await instance.ask("GET", "/x")
+
 
 ROWS = (  # The service's.
     Row("service down", SERVER + "NetworkError", asking(service="gone"), BOTH_SIDES),
@@ -99,6 +112,7 @@ ROWS = (  # The service's.
         BOTH_SIDES,
     ),
     Row("consumer's OCSP response missing", FAILED + TLS, showing_client(status="none"), BOTH_SIDES),
+    Row("sent by a server where the client is not", FAILED + TLS, sent_by_another_server, BOTH_SIDES),
     # Certificates of members.
     Row(
         "signed by another member",

@@ -50,6 +50,10 @@ PACKAGE: Final = ClientId(INSTANCE, "GOV", "NSAF", "FAMILY-PACKAGE")
 STRANGER: Final = ClientId(INSTANCE, "GOV", "NSAF", "STRANGER")
 BY_HTTPS: Final = ClientId(INSTANCE, "GOV", "NSAF", "BY-HTTPS")
 BY_CERTIFICATE: Final = ClientId(INSTANCE, "GOV", "NSAF", "BY-CERTIFICATE")
+# In the consumer's server, and not in the global configuration.
+UNREGISTERED: Final = ClientId(INSTANCE, "GOV", "NSAF", "UNREGISTERED")
+# Registered at the provider's server, and not in its own configuration.
+UNKNOWN_THERE: Final = ClientId(INSTANCE, "GOV", "MOP", "EMPTY")
 # A member with a subsystem at the consumer's server and no key there.
 KEYLESS: Final = ClientId(INSTANCE, "GOV", "NSSF", "MEMBERS")
 PIN: Final = "little-instance-pin"
@@ -157,7 +161,7 @@ class Instance:
         shared = globalconf.shared_parameters(
             self.authority,
             members={
-                "GOV/MOP": ("IDPOOR",),
+                "GOV/MOP": ("IDPOOR", "EMPTY"),
                 "GOV/NSSF": ("MEMBERS",),
                 "GOV/NSAF": ("FAMILY-PACKAGE", "STRANGER", "BY-HTTPS", "BY-CERTIFICATE"),
             },
@@ -166,7 +170,7 @@ class Instance:
                     "GOV/MOP/SS1",
                     address=provider_address or self.address(11),
                     auth=certificates,
-                    clients=["GOV/MOP/IDPOOR"],
+                    clients=["GOV/MOP/IDPOOR", "GOV/MOP/EMPTY"],
                     maintenance=MaintenanceMode("back at noon") if maintenance else None,
                 ),
                 globalconf.server(
@@ -392,6 +396,9 @@ connection = "https"
 tls_certificates = ["client/certificate.pem"]
 [[client]]
 id = "{KEYLESS}"
+connection = "http"
+[[client]]
+id = "{UNREGISTERED}"
 connection = "http"
 """
 
