@@ -14,6 +14,7 @@ from typing import Final
 import pytest
 
 from tests.support.sandboxes import ROOT, environment, free_ports, wait_until
+from tests.support.tools import need_tool
 
 PAGE: Final = ROOT / "docs" / "running-a-node.md"
 LISTENS_ON: Final = {"authority run": 8888, "central run": 8090, "adapter serve": 7001, "node run": 9600}
@@ -120,6 +121,7 @@ def terminal(folder: Path) -> Iterator[Terminal]:
 
 
 def test_the_page_leads_from_nothing_to_the_first_answer(tmp_path: Path) -> None:
+    need_tool("curl")
     with terminal(tmp_path) as shell:
         for command in commands():
             shell.type(command)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.sandboxes import Sandbox, environment, sandbox, spean, wait_until
+from tests.support.tools import need_tool
 
 PROCESSES = {
     "authority",
@@ -32,6 +33,7 @@ def every_process(report: Any) -> dict[str, int]:
 
 
 def ask(line: str) -> Any:
+    need_tool("curl")
     return json.loads(subprocess.run(["bash", "-c", line], check=True, capture_output=True).stdout)
 
 
