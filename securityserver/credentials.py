@@ -11,14 +11,15 @@ from datetime import datetime
 
 from cryptography import x509
 
-from pki.errors import OcspUnavailable, PkiError
+from pki.errors import OcspUnavailable
 from pki.standing import chain_targets
 from pki.token import KeyId, KeyInfo, Signer, SoftwareToken, Usage
 from pki.upkeep import OcspUpkeep
+from securityserver.batchsigner import BatchSigner, SigningKey, ToSign
 from xroad import xades
-from xroad.algorithms import SignatureAlgorithm, default_algorithm
+from xroad.algorithms import default_algorithm
 from xroad.certificates import relay_hash
-from xroad.errors import Blame, CannotCreateSignature, CannotSign, SslAuthenticationFailed
+from xroad.errors import Blame, CannotCreateSignature, SslAuthenticationFailed
 from xroad.globalconf.snapshot import TrustSnapshot
 from xroad.identifiers import ClientId
 from xroad.ocsp import describe
@@ -38,11 +39,24 @@ def certificates_in_use(token: SoftwareToken) -> tuple[x509.Certificate, ...]:
 
 
 class Credentials:
-    """Chooses among the token's keys; raises errors that say what the administrator must do."""
+    """Chooses among the token's keys; raises errors that say what the administrator must do.
 
-    def __init__(self, token: SoftwareToken, upkeep: OcspUpkeep, trust: Callable[[], TrustSnapshot | None]) -> None:
+    Args:
+        token: the node's keys and certificates.
+        upkeep: their OCSP responses.
+        trust: gives the trust snapshot in force, or None before the first.
+        signer: what makes the messages' signatures; the token itself when None.
+    """
+
+    def __init__(
+        self,
+        token: SoftwareToken,
+        upkeep: OcspUpkeep,
+        trust: Callable[[], TrustSnapshot | None],
+        signer: Signer | None = None,
+    ) -> None:
         self._token, self._upkeep, self._trust = token, upkeep, trust
-        self._signer: Signer = token
+        self._signer = BatchSigner(signer or token)
 
     def authentication(self) -> AuthenticationIdentity | None:
         """Give the authentication key in use; None when there is none yet."""
@@ -106,29 +120,23 @@ class Credentials:
     async def sign(
         self, member: ClientId, parts: Sequence[xades.SignedPart], at: datetime, *, direct: bool
     ) -> xades.SignatureData:
-        """Sign a message's parts as a member.
+        """Sign a message's parts as a member, together with other messages when the token is slow.
 
         Args:
             member: the member, or a subsystem of it.
             parts: name and digest of each part.
             at: the signing time.
-            direct: one reference per part; False gives the hash chain form, which servers of all versions verify.
+            direct: one reference per part; False gives the hash chain form, which servers of all versions verify, and
+                so does a batch.
 
         Raises:
             CannotCreateSignature: the member has no usable signing certificate here, or no OCSP response for it.
             CannotSign: the token failed.
         """
-        key, certificate = self._signing_key(member.member, at)
-        algorithm = default_algorithm(certificate.public_key())
-        prepare = xades.prepare if direct or len(parts) == 1 else xades.prepare_chained
-        unsigned = prepare(parts, certificate, self._signing_ocsp(certificate), key.chain, algorithm, at)
-        return unsigned.complete(await self._sign(key.id, unsigned.data_to_sign, unsigned.algorithm))
-
-    async def _sign(self, key_id: KeyId, data: bytes, algorithm: SignatureAlgorithm) -> bytes:
-        try:
-            return await self._signer.sign(key_id, data, algorithm)
-        except PkiError as error:
-            raise CannotSign(f"The token did not sign: {error}") from error
+        info, certificate = self._signing_key(member.member, at)
+        key = SigningKey(info.id, certificate, info.chain, default_algorithm(certificate.public_key()))
+        message = ToSign(tuple(parts), self._signing_ocsp(certificate), at, direct)
+        return await self._signer.sign(key, message)
 
     def _signing_key(self, member: ClientId, at: datetime) -> tuple[KeyInfo, x509.Certificate]:
         expired = None
