@@ -16,13 +16,14 @@ from securityserver.messagelog.body import (
 )
 from securityserver.messagelog.log import LogLimits, LogStatistics, MessageLog
 from securityserver.messagelog.reader import MessageLogReader
-from securityserver.messagelog.records import Direction, Record, Side, StoredRecord
+from securityserver.messagelog.records import BodyForm, Direction, Record, Side, StoredRecord
 
 __all__ = [
     "CHUNK_SIZE",
     "EMPTY_BODY",
     "INLINE_LIMIT",
     "Body",
+    "BodyForm",
     "BodySpool",
     "BodyTooLarge",
     "Direction",

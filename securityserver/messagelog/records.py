@@ -7,7 +7,7 @@ Pipelines make a `Record` per message; auditors get `StoredRecord` back.
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -21,9 +21,22 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 Row = list[Any]
 
-# In the order of `row_of`; the row's number is given by the database.
-COLUMNS: tuple[str, ...] = tuple(column.name for column in RECORD.columns if column.name != "id")
+# What is written once the message is known, and never changes after; the row's number is given by the database.
+_LATER = frozenset({"id", "timestamp_id", "timestamp_hash_chain", "archive_id"})
+# In the order of `row_of`.
+COLUMNS: tuple[str, ...] = tuple(column.name for column in RECORD.columns if column.name not in _LATER)
 BODY_ID = COLUMNS.index("body_id")
+
+
+_AS_STORED = (
+    "body_key_id",
+    "body_stored_digest",
+    "leaf_index",
+    "leaf_hash",
+    "timestamp_id",
+    "timestamp_hash_chain",
+    "archive_id",
+)
 
 
 class Direction(StrEnum):
@@ -38,6 +51,14 @@ class Side(StrEnum):
 
     CONSUMER = "consumer"
     PRODUCER = "producer"
+
+
+class BodyForm(IntEnum):
+    """How a record keeps its body."""
+
+    PLAIN = 0
+    ENCRYPTED = 1
+    NOT_LOGGED = 2  # the record has its size and digest only
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +100,18 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """One message of the log; as `Record`, with its body told by size and SHA-512 digest."""
+    """One message of the log; as `Record`, with its body told by size and SHA-512 digest.
+
+    Args:
+        body_form: how the body is kept.
+        body_key_id: the data key (`log_key`) of an encrypted body.
+        body_stored_digest: SHA-256 over the encrypted body as it is stored.
+        leaf_index: the record's place in the log's Merkle tree, from 0.
+        leaf_hash: its leaf there.
+        timestamp_id: of the time-stamp (`log_timestamp`) over its signature, once there is one.
+        timestamp_hash_chain: its way to a time-stamp over several signatures; `None` for one of its own.
+        archive_id: where it has been archived.
+    """
 
     id: int
     direction: Direction
@@ -98,6 +130,14 @@ class StoredRecord:
     at: datetime
     hash_chain: bytes | None
     hash_chain_result: bytes | None
+    body_form: BodyForm = BodyForm.PLAIN
+    body_key_id: int | None = None
+    body_stored_digest: bytes | None = None
+    leaf_index: int | None = None
+    leaf_hash: bytes | None = None
+    timestamp_id: int | None = None
+    timestamp_hash_chain: bytes | None = None
+    archive_id: int | None = None
 
 
 def row_of(record: Record) -> Row:
@@ -132,6 +172,11 @@ def row_of(record: Record) -> Row:
         record.hash_chain,
         record.hash_chain_result,
         hashlib.sha512(record.signature).digest(),
+        None,
+        None,
+        BodyForm.PLAIN,
+        None,
+        None,
     ]
 
 
@@ -161,6 +206,8 @@ def stored(row: RowMapping) -> StoredRecord:
         at=_EPOCH + row["time"] * _MILLISECOND,
         hash_chain=row["hash_chain"],
         hash_chain_result=row["hash_chain_result"],
+        body_form=BodyForm(row["body_form"]),
+        **{name: row[name] for name in _AS_STORED},
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -40,7 +41,63 @@ BODY_CHUNK = Table(
     Column("body_id", _BIG, ForeignKey("log_body.id"), nullable=False),
     Column("position", Integer, nullable=False),
     Column("data", LargeBinary, nullable=False),
+    # Days since 1970 of the body's record: PostgreSQL keeps a partition a day, so that a day is dropped whole.
+    Column("day", Integer, nullable=False, server_default="0"),
     UniqueConstraint("body_id", "position", name="uq_log_body_chunk"),
+)
+
+TIMESTAMP = Table(
+    "log_timestamp",
+    METADATA,
+    Column("id", _BIG, primary_key=True),
+    Column("time", BigInteger, nullable=False),  # genTime, in milliseconds
+    Column("token", LargeBinary, nullable=False),
+    Column("hash_chain_result", LargeBinary),
+    Column("authority", String(255), nullable=False),
+    Column("tree_head_id", BigInteger),
+)
+
+KEY = Table(
+    "log_key",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("day", String(10), nullable=False),
+    Column("wrapped", Text, nullable=False),  # JSON: fingerprint of a public key → the data key, wrapped for it
+)
+
+ARCHIVE = Table(
+    "log_archive",
+    METADATA,
+    Column("id", _BIG, primary_key=True),
+    Column("file_name", String(255), nullable=False),
+    Column("group_name", String(1024), nullable=False),
+    Column("first_id", BigInteger, nullable=False),
+    Column("last_id", BigInteger, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("verified", SmallInteger, nullable=False, server_default="0"),
+)
+
+TREE_NODE = Table(
+    "log_tree_node",
+    METADATA,
+    Column("level", SmallInteger, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("hash", LargeBinary, nullable=False),
+    Column("archive_id", BigInteger),  # on level 0, of a record that was removed: where it went
+)
+
+TREE_HEAD = Table(
+    "log_tree_head",
+    METADATA,
+    Column("id", _BIG, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("certificate", LargeBinary, nullable=False),
+    Column("timestamp_id", BigInteger),
 )
 
 RECORD = Table(
@@ -74,9 +131,20 @@ RECORD = Table(
     Column("hash_chain", LargeBinary),
     Column("hash_chain_result", LargeBinary),
     Column("signature_hash", LargeBinary),
+    Column("leaf_index", BigInteger),
+    Column("leaf_hash", LargeBinary),
+    Column("body_form", SmallInteger, nullable=False, server_default="0"),
+    Column("body_key_id", Integer, ForeignKey("log_key.id")),
+    Column("body_stored_digest", LargeBinary),
+    Column("timestamp_id", BigInteger, ForeignKey("log_timestamp.id")),
+    Column("timestamp_hash_chain", LargeBinary),
+    Column("archive_id", BigInteger, ForeignKey("log_archive.id")),
     UniqueConstraint("request_id", "response", "client_side", name="uq_log_record_message"),
     Index("ix_log_record_query_id", "query_id"),
     Index("ix_log_record_time", "time"),
     Index("ix_log_record_body_id", "body_id", unique=True, sqlite_where=Column("body_id").is_not(None)),
+    Index("uq_log_record_leaf_index", "leaf_index", unique=True),
+    Index("ix_log_record_timestamp_id", "timestamp_id", sqlite_where=Column("timestamp_id").is_not(None)),
+    Index("ix_log_record_unstamped", "id", sqlite_where=Column("timestamp_id").is_(None)),
     sqlite_autoincrement=True,
 )

@@ -26,7 +26,7 @@ from securityserver.messagelog.records import BODY_ID, Row
 from serverkit.database import Database
 from xroad.errors import InvalidMessage, LoggingFailed, XRoadError
 
-# 27 values a row: a batch stays far below SQLite's 32,766 values a statement.
+# 32 values a row: a batch stays far below SQLite's 32,766 values a statement.
 MAX_BATCH = 256
 # Readers can hold a checkpoint back; above this the writer asks for a full one, briefly and at most once a second.
 WAL_LIMIT_BYTES = 64 * 1024 * 1024

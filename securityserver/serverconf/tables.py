@@ -23,6 +23,8 @@ CLIENT = Table(
     # The identifier in its percent-encoded form is unique and loses nothing.
     Column("identifier", Text, nullable=False, unique=True),
     Column("connection", String(16), nullable=False),
+    Column("log_requests", String(16), nullable=False, server_default="encrypted"),
+    Column("log_responses", String(16), nullable=False, server_default="encrypted"),
 )
 
 CLIENT_CERTIFICATE = Table(
