@@ -1,11 +1,14 @@
-"""Brings up a bus of two security servers for a measurement: a consumer, a provider, and a service that is the backend.
+"""Brings up a bus of two security servers as processes: a consumer, a provider, and a service that is the backend.
 
-It refuses to measure. The servers are the sandbox's, made and started with the same functions and commands.
+It refuses to measure. The servers are the sandbox's, made and started with the same functions and commands; measurements
+and tests that stop or kill servers share it.
 """
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.measure import Target
@@ -14,43 +17,104 @@ from securityserver.commands import apply_services
 from spean.sandbox import bootstrap
 from spean.sandbox.plan import LOOPBACK, MOP, NSAF, Institution, Layout, Ports
 from spean.sandbox.ports import reserved
-from spean.sandbox.processes import Crew, Server, crew
+from spean.sandbox.processes import Crew, Running, Server, crew
 
 SERVICE = "echo"
+NODES = (MOP, NSAF)  # provider and consumer
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """A running bus: where its files and ports are, and its processes."""
+
+    layout: Layout
+    ports: Ports
+    members: Crew
+
+    @property
+    def url(self) -> str:
+        """Where a backend of the consumer sends its requests."""
+        return f"http://{LOOPBACK}:{self.ports.node(NSAF).client_http}{self.path}"
+
+    @property
+    def path(self) -> str:
+        """The service's path."""
+        return f"/r1/{MOP.subsystem}/{SERVICE}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What each request must carry."""
+        return {"X-Road-Client": str(NSAF.subsystem)}
+
+    def node(self, each: Institution) -> Server:
+        """Give what starts a node."""
+        words = ("node", "run", str(self.layout.node(each)))
+        ports = self.ports.node(each)
+        return Server(each.key, words, LOOPBACK, ports.metrics, "/healthz", self.layout.log(each.key))
+
+    def data(self, each: Institution) -> Path:
+        """Give the folder where a node keeps what it writes."""
+        return self.layout.node(each).with_name("data")
+
+    def process(self, each: Institution) -> Running:
+        """Give a node's process."""
+        return next(running for running in self.members.running if running.server.name == each.key)
+
+    async def kill(self, each: Institution, number: signal.Signals = signal.SIGKILL) -> None:
+        """End a node's process and wait until it is gone."""
+        running = self.process(each)
+        running.process.send_signal(number)
+        await running.process.wait()
+        self.members.running.remove(running)
+
+    async def start(self, each: Institution) -> None:
+        """Start a node that was ended, and wait until it is well."""
+        await self.members.spawn([self.node(each)])
+        await self.members.ready()
 
 
 @asynccontextmanager
-async def running(folder: Path, key_type: KeyType, backend: str) -> AsyncIterator[Target]:
-    """Run consumer and provider with keys of one type; what is yielded is where a client sends its requests.
+async def brought_up(
+    folder: Path, backend: str, *, key_type: KeyType = "ec-p256", service_seconds: int = 30
+) -> AsyncIterator[Bus]:
+    """Run consumer and provider with keys of one type.
 
     Args:
         folder: empty; everything goes below it.
-        key_type: of both servers' authentication and signing keys.
         backend: URL of the service that the provider offers.
+        key_type: of both servers' authentication and signing keys.
+        service_seconds: the service's timeout.
     """
     layout = Layout(folder)
     with reserved(None) as ports:
         await asyncio.to_thread(bootstrap.make, layout, ports, key_type)
         services = layout.services(MOP)
-        services.write_text(_services(backend))
+        services.write_text(_services(backend, service_seconds))
         apply_services(layout.node(MOP), services)
         async with crew() as members:
+            bus = Bus(layout, ports, members)
             await members.spawn(_authorities(layout, ports))
             await members.ready()
-            nodes = [_node(each, layout, ports) for each in (MOP, NSAF)]
-            await members.spawn(nodes)
+            await members.spawn([bus.node(each) for each in NODES])
             await members.ready()
-            yield Target(
-                name=f"bus {key_type}",
-                host=LOOPBACK,
-                port=ports.node(NSAF).client_http,
-                path=f"/r1/{MOP.subsystem}/{SERVICE}",
-                headers={"X-Road-Client": str(NSAF.subsystem)},
-                pids=_pids(members, nodes),
-            )
+            yield bus
 
 
-def _services(backend: str) -> str:
+@asynccontextmanager
+async def running(folder: Path, key_type: KeyType, backend: str) -> AsyncIterator[Target]:
+    """Run consumer and provider; what is yielded is where a client sends its requests."""
+    async with brought_up(folder, backend, key_type=key_type) as bus:
+        yield Target(
+            name=f"bus {key_type}",
+            host=LOOPBACK,
+            port=bus.ports.node(NSAF).client_http,
+            path=bus.path,
+            headers=bus.headers,
+            pids=tuple(bus.process(each).pid for each in NODES),
+        )
+
+
+def _services(backend: str, seconds: int) -> str:
     return f"""\
 [[client]]
 id = "{MOP.subsystem}"
@@ -59,7 +123,7 @@ connection = "http"
 [[client.service]]
 code = "{SERVICE}"
 url = "{backend}"
-timeout = 30
+timeout = {seconds}
 
 [[client.service.access]]
 subject = "{NSAF.subsystem}"
@@ -74,12 +138,3 @@ def _authorities(layout: Layout, ports: Ports) -> list[Server]:
         Server("authority", authority, LOOPBACK, ports.authority, "/healthz", layout.log("authority")),
         Server("central", central, LOOPBACK, ports.central, "/healthz", layout.log("central")),
     ]
-
-
-def _node(each: Institution, layout: Layout, ports: Ports) -> Server:
-    words = ("node", "run", str(layout.node(each)))
-    return Server(each.key, words, LOOPBACK, ports.node(each).metrics, "/healthz", layout.log(each.key))
-
-
-def _pids(members: Crew, servers: list[Server]) -> tuple[int, ...]:
-    return tuple(each.pid for each in members.running if each.server in servers)

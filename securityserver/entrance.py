@@ -17,7 +17,7 @@ from securityserver.outgoing import Interrupted
 from serverkit.logs import get_logger
 from xroad import soap
 from xroad.codes import CLIENT_PROXY, SERVER_PROXY
-from xroad.errors import InternalError, InvalidMessage, InvalidRequest, XRoadError
+from xroad.errors import InternalError, InvalidMessage, InvalidRequest, RemoteFault, XRoadError
 from xroad.rest import error_response
 
 log = get_logger("entrance")
@@ -72,7 +72,8 @@ class Entrance:
                 # The only broad net: a mistake in this code must cost one exchange, not the node.
                 failure = InternalError(
                     "This security server met an error that it does not know. Its administrator "
-                    "finds it in the log by the id."
+                    "finds it in the log by the id.",
+                    error_id=watch.request_id,
                 )
                 log.exception("internal_error", error_id=failure.error_id, side=self.side.value, exc_info=error)
                 return self._refused(http, watch, failure)
@@ -88,6 +89,9 @@ class Entrance:
             return self._refused(None, watch, error)
 
     def _refused(self, http: web.BaseRequest | None, watch: Watch, error: XRoadError) -> web.StreamResponse:
+        if watch.request_id is not None and not isinstance(error, RemoteFault):
+            # One id for all: every node that the exchange touched has a line with its request id.
+            error.error_id = watch.request_id
         refused = error.prefixed(CLIENT_PROXY if self.side is Side.CONSUMER else SERVER_PROXY)
         self.monitor.refused(watch, refused)
         if http is not None and http.writer is not None and http.writer.output_size > 0:

@@ -4,6 +4,7 @@ It refuses to know bodies, query strings and persons: identifiers, codes, sizes 
 The two servers wrap each exchange in a ``Watch``; the pipelines tell it what they learn.
 """
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ DONE: Final = "ok"
 # The other side of the connection went away before it had its answer.
 ABANDONED: Final = "abandoned"
 UNKNOWN: Final = "unknown code"
+# X-Road's ids are UUIDs; what is no such thing is not repeated in logs and answers.
+_REQUEST_ID: Final = re.compile(r"[0-9A-Fa-f-]{1,64}\Z")
 # From what a fast local service takes up to the longest timeouts.
 DURATIONS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
@@ -43,6 +46,11 @@ class Watch:
     request_bytes: int = 0
     response_bytes: int = 0
     stages: dict[str, float] = field(default_factory=dict)
+
+    def adopt(self, request_id: str | None) -> None:
+        """Take the id that a peer announces for its message, so that what cannot be read is found under it too."""
+        if request_id is not None and _REQUEST_ID.match(request_id):
+            self.request_id = request_id
 
     def identify(self, request: RestRequest) -> None:
         """Take the identifiers of the request."""

@@ -43,7 +43,20 @@ async def send(
     answer = web.StreamResponse(status=200)
     for name, value in fields:
         answer.headers.add(name, value)
-    return await _stream(http, answer, pieces)
+    first, second = await anext(pieces, b""), await anext(pieces, None)
+    if second is None:
+        # Its length is known, so that head and message go out together, in one TLS record and one packet.
+        answer.content_length = len(first)
+        return await _stream(http, answer, _chain([first]))
+    return await _stream(http, answer, _chain([first, second], pieces))
+
+
+async def _chain(taken: Iterable[bytes], rest: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
+    for piece in taken:
+        yield piece
+    if rest is not None:
+        async for piece in rest:
+            yield piece
 
 
 async def _stream(

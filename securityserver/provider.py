@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
-from cryptography import x509
 
 from pki.clock import Clock
 from securityserver.credentials import Credentials
@@ -55,12 +54,14 @@ from xroad.errors import (
 from xroad.globalconf.snapshot import TrustSnapshot
 from xroad.identifiers import ClientId
 from xroad.ocsp import describe
+from xroad.reading import load_certificate
 from xroad.rest import RestRequest, RestResponse, request_hash
 from xroad.transport import (
     HASH_ALGORITHM,
     HASH_ALGORITHM_HEADER,
     MESSAGE_TYPE_HEADER,
     MESSAGE_TYPE_REST,
+    REQUEST_ID_HEADER,
     Decoder,
     Encoder,
 )
@@ -107,6 +108,7 @@ class Provider:
         async with AsyncExitStack() as until_sent:
             request_spool = await until_sent.enter_async_context(self.spools.collect(max_size=self.limits.body_bytes))
             answer_spool = await until_sent.enter_async_context(self.spools.collect(max_size=self.limits.body_bytes))
+            watch.adopt(http.headers.get(REQUEST_ID_HEADER))
             with watch.stage("receive"):
                 held = await self._take_in(http, trust, request_spool, watch)  # 6
             watch.request_bytes = held.message.body.size if held.message.body else 0
@@ -173,7 +175,7 @@ class Provider:
                 "The message brings no OCSP response for its server's authentication certificate: "
                 "that server must get one."
             )
-        certificate = x509.load_der_x509_certificate(opened.received.peer)
+        certificate = load_certificate(opened.received.peer)
         peer = verify_auth_certificate(
             (certificate,),
             opened.head.ocsp,

@@ -91,7 +91,10 @@ class ServiceClient:
                 allow_redirects=False,
                 timeout=timeout,
             ) as answer:
-                headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.raw_headers)
+                headers = tuple(
+                    (name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
+                    for name, value in answer.raw_headers
+                )
                 yield ServiceAnswer(answer.status, answer.reason or "", headers, answer.content.iter_any())
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             failure = _translated(error, service)

@@ -55,7 +55,9 @@ async def test_an_answer_is_remembered_only_once_it_is_verified(relay: Listen, s
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?cert=", f"?cert={NAME}&cert=00", "?cert=" + "&cert=".join([NAME] * 17), "?x=y"]
+    "query",
+    ["", "?cert=", f"?cert={NAME}&cert=00", "?cert=" + "&cert=".join([NAME] * 17), "?x=y"],
+    ids=["nothing", "empty", "one-unknown", "too-many", "another-name"],  # the certificate is another in each process
 )
 async def test_what_the_relay_cannot_answer_is_500(relay: Listen, session: aiohttp.ClientSession, query: str) -> None:
     async with session.get(f"http://{relay}/{query}") as answer:
