@@ -38,6 +38,7 @@ def ask(line: str) -> Any:
 
 
 def records(answer: Any) -> list[Any]:
+    assert "header" in answer, answer  # a refusal has none
     return [each for item in answer["message"]["search_response"] for each in item["data"]["reg_records"]]
 
 
