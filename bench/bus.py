@@ -1,7 +1,7 @@
 """Brings up a bus of two security servers as processes: a consumer, a provider, and a service that is the backend.
 
-It refuses to measure. The servers are the sandbox's, made and started with the same functions and commands; measurements
-and tests that stop or kill servers share it.
+It refuses to measure. The servers are the sandbox's, made and started with the same functions and commands;
+measurements and tests that stop or kill servers share it.
 """
 
 import asyncio

@@ -255,6 +255,10 @@ async def check(row: Row, instance: Instance, lines: Lines) -> None:
         assert [line for line in lines.exchanges(side) if line.get("error_id") == said["detail"]], (
             f"not logged at {side}"
         )
+    if len(lines.exchanges("producer")) == len(lines.exchanges("consumer")):
+        # The exchange reached the provider: its server has the id also when it noticed nothing.
+        last = lines.exchanges("producer")[-1]
+        assert said["detail"] in {last.get("error_id"), last.get("request_id")}, "the id is not in the producer's log"
     assert "internal_error" not in lines.text()
     assert bool(instance.backend.calls) is row.served
     assert (await instance.ask("GET", "/afterwards")).status == 200
