@@ -131,6 +131,18 @@ _SIGNATURE = Remedy(
     "Do not use the data: the message was changed on the way or not signed by its sender. Report the error id.",
     "កុំប្រើទិន្នន័យនេះ៖ សារត្រូវបានកែប្រែតាមផ្លូវ ឬមិនបានចុះហត្ថលេខាដោយអ្នកផ្ញើ។ សូមរាយការណ៍លេខសម្គាល់កំហុស។",
 )
+_CONTAINER = Remedy(
+    "Do not rely on this container: ask whoever gave it for the one that the security server made.",
+    "កុំពឹងផ្អែកលើកញ្ចប់ឯកសារនេះ ហើយសូមស្នើសុំកញ្ចប់ដើមដែលម៉ាស៊ីនមេសុវត្ថិភាពបានបង្កើត។",
+)
+_NOT_STAMPED = Remedy(
+    "Ask for the container again when its record has been time-stamped, within minutes as a rule.",
+    "សូមស្នើសុំកញ្ចប់ឯកសារម្តងទៀត ក្រោយពេលកំណត់ត្រាបានបោះត្រាពេលវេលា ជាធម្មតាក្នុងរយៈពេលប៉ុន្មាននាទី។",
+)
+_OTHER_INSTANCE = Remedy(
+    "Give the verification configuration of the instance in which the message was exchanged.",
+    "សូមផ្តល់ការកំណត់ផ្ទៀងផ្ទាត់របស់ប្រព័ន្ធ (instance) ដែលសារត្រូវបានផ្លាស់ប្តូរ។",
+)
 _CERTIFICATE = Remedy(
     "The certificate's owner must check that it is valid, not revoked, for this use, by an approved authority.",
     "ម្ចាស់វិញ្ញាបនបត្រត្រូវពិនិត្យថាវានៅមានសុពលភាព មិនត្រូវបានដកហូត ប្រើត្រូវគោលបំណង និងចេញដោយអាជ្ញាធរដែលបានអនុម័ត។",
@@ -229,6 +241,21 @@ _CODES_BY_REMEDY: Final = (
             "CannotCreateCertPath",
         ),
     ),
+    (
+        _CONTAINER,
+        (
+            "AsicInvalidContainer",
+            "AsicMimeTypeNotFound",
+            "AsicInvalidMimeType",
+            "AsicMessageNotFound",
+            "AsicSignatureNotFound",
+            "AsicHashChainResultNotFound",
+            "AsicHashChainNotFound",
+            "AsicManifestNotFound",
+        ),
+    ),
+    (_NOT_STAMPED, ("AsicTimestampNotFound",)),
+    (_OTHER_INSTANCE, ("AsicUnknownInstance",)),
     (_OCSP, ("IncorrectValidationInfo", "MissingValidationInfo")),
     (_SERVICE_AWAY, ("ServiceFailed", "HttpError", "InvalidResponse")),
     (_SERVICE_OFF, ("ServiceDisabled",)),

@@ -6,7 +6,11 @@ from uuid import UUID
 import pytest
 
 from xroad import codes, errors, remedies
+from xroad.asic import errors as asic_errors
 from xroad.errors import Blame, RemoteFault, XRoadError
+
+
+assert asic_errors.AsicInvalidContainer  # its leaves belong to the tree
 
 
 def leaves(kind: type[XRoadError] = XRoadError) -> Iterator[type[XRoadError]]:
