@@ -9,7 +9,6 @@ from xroad import codes, errors, remedies
 from xroad.asic import errors as asic_errors
 from xroad.errors import Blame, RemoteFault, XRoadError
 
-
 assert asic_errors.AsicInvalidContainer  # its leaves belong to the tree
 
 
