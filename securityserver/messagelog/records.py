@@ -25,7 +25,12 @@ Row = list[Any]
 _LATER = frozenset({"id", "timestamp_id", "timestamp_hash_chain", "archive_id"})
 # In the order of `row_of`.
 COLUMNS: tuple[str, ...] = tuple(column.name for column in RECORD.columns if column.name not in _LATER)
-BODY_ID = COLUMNS.index("body_id")
+BODY_ID, TIME = COLUMNS.index("body_id"), COLUMNS.index("time")
+LEAF_INDEX, LEAF_HASH = COLUMNS.index("leaf_index"), COLUMNS.index("leaf_hash")
+_BODY, _SIGNATURE_HASH = COLUMNS.index("body"), COLUMNS.index("signature_hash")
+_FORM, _KEY_ID = COLUMNS.index("body_form"), COLUMNS.index("body_key_id")
+_STORED_DIGEST = COLUMNS.index("body_stored_digest")
+_DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 
 
 _AS_STORED = (
@@ -203,7 +208,7 @@ def stored(row: RowMapping) -> StoredRecord:
         body_digest=row["body_digest"],
         signature=row["signature"],
         signature_hash=row["signature_hash"],
-        at=_EPOCH + row["time"] * _MILLISECOND,
+        at=moment(row["time"]),
         hash_chain=row["hash_chain"],
         hash_chain_result=row["hash_chain_result"],
         body_form=BodyForm(row["body_form"]),
@@ -214,6 +219,11 @@ def stored(row: RowMapping) -> StoredRecord:
 def milliseconds(at: datetime) -> int:
     """Give milliseconds since 1970 (UTC), as the column `time` has them."""
     return (at - _EPOCH) // _MILLISECOND
+
+
+def moment(time: int) -> datetime:
+    """Give the time of so many milliseconds since 1970."""
+    return _EPOCH + time * _MILLISECOND
 
 
 def searchable(text: str) -> str:
