@@ -16,7 +16,7 @@ from typing import Final, Never
 
 from pki.clock import Clock
 from securityserver.messagelog.timestamps import Backlog, NewTimestamp, TimestampStore, Unstamped
-from securityserver.timestamping.authorities import Authorities
+from securityserver.timestamping.authorities import Authorities, Stamp
 from securityserver.timestamping.budget import LOGGING_FAILED, Budget
 from securityserver.timestamping.settings import Timestamping
 from serverkit.logs import get_logger
@@ -115,14 +115,17 @@ class TimestampKeeper:
             return 0
         stampable = await self._stampable(records)
         stamp = await self.authorities.stamp(stampable.data)
-        kept = NewTimestamp(stamp.at, stamp.authority, stamp.token, stampable.hash_chain_result)
-        await self._store.keep(kept, records, stampable.hash_chains)
+        await self._keep(stamp, stampable, records)
         self.stamped += len(records)
         for each in records:
             if each.id in self._wanted:
                 self._wanted[each.id].set()
         log.info("records_stamped", records=len(records), authority=stamp.authority, time=stamp.at.isoformat())
         return len(records)
+
+    async def _keep(self, stamp: Stamp, stampable: logstamps.Stampable, records: Sequence[Unstamped]) -> None:
+        kept = NewTimestamp(stamp.at, stamp.authority, stamp.token, stampable.hash_chain_result)
+        await self._store.keep(kept, records, stampable.hash_chains)
 
     async def _stampable(self, records: Sequence[Unstamped]) -> logstamps.Stampable:
         if len(records) == 1:
