@@ -15,16 +15,16 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     LargeBinary,
     RowMapping,
     Select,
+    TextClause,
     and_,
     exists,
     func,
-    literal_column,
     select,
+    text,
     tuple_,
 )
 from sqlalchemy.exc import SQLAlchemyError
@@ -97,15 +97,15 @@ class Place:
         return f"{self.time}-{self.id}"
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, written: str) -> Self:
         """Read what `str` wrote.
 
         Raises:
             Unsearchable: it is not a place.
         """
-        found = _PLACE.fullmatch(text)
+        found = _PLACE.fullmatch(written)
         if found is None:
-            raise Unsearchable(f"{text!r} is no place in the log; copy what the last page said")
+            raise Unsearchable(f"{written!r} is no place in the log; copy what the last page said")
         return cls(int(found[1]), int(found[2]))
 
 
@@ -179,7 +179,7 @@ def find_all(database: Database, wanted: Wanted, *, after: Place | None = None) 
 def query(wanted: Wanted, after: Place | None, limit: int, engine: str) -> Select[*tuple[object, ...]]:
     """Give the query, for one of the engines ``sqlite`` and ``postgresql``; tests ask the databases for its plan."""
     keys = _keys(wanted, engine)
-    conditions = [RECORD.c.discriminator == MESSAGE_RECORD]
+    conditions: list[Condition] = [RECORD.c.discriminator == MESSAGE_RECORD]
     order = [RECORD.c.time.desc(), RECORD.c.id.desc()]
     if keys:
         conditions += keys[0].leading()
@@ -192,13 +192,13 @@ def query(wanted: Wanted, after: Place | None, limit: int, engine: str) -> Selec
     return select(*_LIGHT, status).where(*conditions).order_by(*order).limit(limit)
 
 
-_LIGHT: Final = tuple(
-    column
-    for column in RECORD.columns
-    if column.name not in {"head", "body", "signature", "hash_chain", "hash_chain_result", "timestamp_hash_chain"}
+_HEAVY: Final = frozenset(
+    {"head", "body", "body_digest", "body_stored_digest", "signature", "signature_hash", "hash_chain"}
+    | {"hash_chain_result", "timestamp_hash_chain", "leaf_hash"}
 )
+_LIGHT: Final = tuple(column for column in RECORD.columns if column.name not in _HEAVY)
 
-Condition = ColumnElement[bool]
+Condition = ColumnElement[bool] | TextClause
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ class _Key:
     def leading(self) -> list[Condition]:
         """Write it so that its index serves it."""
         if self.sql is not None:
-            return [literal_column(f"({self.sql})", Boolean)]
+            return [text(self.sql)]
         return [column.is_(None) if value is None else column == value for column, value in self.columns]
 
     def following(self) -> list[Condition]:
@@ -262,7 +262,8 @@ def _status() -> ColumnElement[bytes]:
 
 def _plain(wanted: Wanted) -> list[Condition]:
     """Give the conditions that have no index."""
-    table, conditions = RECORD.c, []
+    table = RECORD.c
+    conditions: list[Condition] = []
     if wanted.direction is not None:
         conditions.append(table.response == int(wanted.direction is Direction.RESPONSE))
     if wanted.side is not None:
@@ -282,7 +283,8 @@ def _plain(wanted: Wanted) -> list[Condition]:
 
 def _between(wanted: Wanted, after: Place | None) -> list[Condition]:
     """Bound the time; the plain bound beside that of a place lets PostgreSQL leave out whole days."""
-    table, conditions = RECORD.c, []
+    table = RECORD.c
+    conditions: list[Condition] = []
     if wanted.since is not None:
         conditions.append(table.time >= milliseconds(wanted.since))
     if wanted.until is not None:
