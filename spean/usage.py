@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from spean import __version__
+from spean.usage_log import export_arguments, list_arguments
 
 Adder = Callable[[argparse.ArgumentParser], None]
 
@@ -169,6 +170,7 @@ GROUPS: Final = (
     Group("authority", "a certification authority for pilots and tests", "អាជ្ញាធរបញ្ជាក់វិញ្ញាបនបត្រ សម្រាប់សាកល្បង"),
     Group("central", "the governing authority's central server", "ម៉ាស៊ីនមេកណ្ដាលរបស់អាជ្ញាធរគ្រប់គ្រង"),
     Group("node", "an institution's security server", "ម៉ាស៊ីនមេសុវត្ថិភាពរបស់ស្ថាប័ន"),
+    Group("log", "the message log: who asked whom for what, and the proof of it", "កំណត់ហេតុសារ៖ អ្នកណាសួរអ្វី និងភស្តុតាង"),
     Group("adapter", "a programme's data in the shared standard", "ទិន្នន័យកម្មវិធី តាមស្តង់ដាររួម"),
     Group("sandbox", "a whole instance on this computer", "ប្រព័ន្ធសាកល្បងទាំងមូល លើកុំព្យូទ័រនេះ"),
 )
@@ -269,6 +271,25 @@ COMMANDS: Final = (
         "សរសេរអតិថិជន សេវា និងសិទ្ធិចូលប្រើ ទៅជាឯកសារ",
         ("spean node export NODE.toml --out SERVICES.toml",),
         _node_export,
+    ),
+    Command(
+        ("log", "list"),
+        "spean.commands.log_list:run",
+        "find records of messages: newest first, a page at a time",
+        "ស្វែងរកកំណត់ត្រាសារ ពីថ្មីទៅចាស់ ម្ដងមួយទំព័រ",
+        (
+            "spean log list NODE.toml --client KH-PILOT/GOV/NSAF/FAMILY-PACKAGE",
+            "spean log list NODE.toml --from 2026-07-01 --outcome failed --format json",
+        ),
+        list_arguments,
+    ),
+    Command(
+        ("log", "export"),
+        "spean.commands.log_export:run",
+        "write all records that fit, without bodies, for a spreadsheet or a program",
+        "សរសេរកំណត់ត្រាទាំងអស់ដែលត្រូវគ្នា ដោយគ្មានខ្លឹមសារ ទៅជាឯកសារ",
+        ("spean log export NODE.toml --from 2026-07-01 --to 2026-08-01 --out july.csv",),
+        export_arguments,
     ),
     Command(
         ("adapter", "serve"),
