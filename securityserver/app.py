@@ -5,16 +5,17 @@ process.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
 import aiohttp
 
 from pki.clock import Clock, SystemClock
-from pki.token import SoftwareToken
+from pki.token import Signer, SoftwareToken
 from pki.upkeep import OcspUpkeep
 from securityserver.config import NodeConfig
 from securityserver.consumer import Consumer
@@ -26,6 +27,7 @@ from securityserver.health import register_checks
 from securityserver.internaltls import InternalKey
 from securityserver.loops import supervised
 from securityserver.messagelog import MessageLog, Side, SpoolDirectory
+from securityserver.messagelog.timestamps import TimestampStore
 from securityserver.migrations import open_node_database
 from securityserver.monitoring import Monitor
 from securityserver.ocsprelay import OcspRelay
@@ -34,6 +36,9 @@ from securityserver.provider import Provider
 from securityserver.relay_client import RelayClient
 from securityserver.serverconf import ServerConfStore
 from securityserver.services import ServiceClient
+from securityserver.timestamping import Authorities, Budget, StampedLog, TimestampKeeper
+from securityserver.timestamping.observing import TimestampingCollector
+from securityserver.timestamping.settings import interval_of
 from securityserver.trust import TrustKeeper
 from serverkit.http import HttpServer, Listen
 from serverkit.logs import get_logger
@@ -44,6 +49,9 @@ log = get_logger("node")
 
 # A node whose central server or responder does not answer opens its doors nevertheless, and says why it refuses.
 FIRST_LOOK_SECONDS: Final = 5.0
+
+# Gives what signs messages with the keys of a token: the token itself, or what stands in for it in measurements.
+SignerOf = Callable[[SoftwareToken], Signer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,7 @@ class Parts:
     token: SoftwareToken
     conf: ServerConfStore
     log: MessageLog
+    timestamps: TimestampKeeper
     spools: SpoolDirectory
     trust: TrustKeeper
     upkeep: OcspUpkeep
@@ -85,21 +94,29 @@ class Node:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, config: NodeConfig, clock: Clock | None = None) -> AsyncIterator["Node"]:
+    async def running(
+        cls, config: NodeConfig, clock: Clock | None = None, *, signer: SignerOf | None = None
+    ) -> AsyncIterator["Node"]:
         """Run a node: all its parts are up within, and down in order after.
+
+        Args:
+            config: NODE.toml.
+            clock: the machine's when None.
+            signer: what signs messages, given the token; the token itself when None.
 
         Raises:
             DatabaseUnusable, SpoolUnusable, PkiError: its database, spool or token cannot be used.
             OSError: one of its addresses is taken.
         """
         async with AsyncExitStack() as parts_up:
-            parts = await _build(config, clock or SystemClock(), parts_up)
+            parts = await _build(config, clock or SystemClock(), parts_up, signer)
             async with asyncio.TaskGroup() as loops:
                 await _first_look(parts)
                 background = [
                     loops.create_task(supervised("global configuration", parts.trust.follow)),
                     loops.create_task(supervised("ocsp", parts.upkeep.run)),
                     loops.create_task(supervised("server configuration", parts.conf.follow)),
+                    loops.create_task(supervised("time-stamping", parts.timestamps.run)),
                 ]
                 try:
                     async with _doors(parts) as addresses:
@@ -112,7 +129,7 @@ class Node:
         log.info("node_stopped", server=str(config.server.id))
 
 
-async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack) -> Parts:
+async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack, signer: SignerOf | None) -> Parts:
     """Make the parts, those first that the others stand on; what must be closed is closed in the other order."""
     limits = config.limits
     database = await asyncio.to_thread(open_node_database, config.database)
@@ -134,7 +151,9 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack) -> Parts:
     in_use = partial(certificates_in_use, token)
     upkeep = OcspUpkeep(config.ocsp_directory, trust=trust.latest, certificates=in_use, clock=clock)
     trust.subscribe(upkeep.wake)
-    credentials = Credentials(token, upkeep, trust.latest)
+    credentials = Credentials(token, upkeep, trust.latest, None if signer is None else signer(token))
+    timestamps = _timestamping(config, TimestampStore(database), session, trust, clock)
+    stamped = StampedLog(message_log, timestamps, immediately=config.timestamping.immediately)
     internal, verdicts = InternalKey(config.internal_tls_directory), VerdictCache()
     contexts = TlsContexts(trust.latest, conf, credentials, internal)
     services = ServiceClient(internal)
@@ -142,14 +161,15 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack) -> Parts:
     relay = RelayClient(session, config.ports.ocsp, limits.ocsp_relay_seconds)
     peers = PeerClient(contexts.to_peers, relay, config.ports, limits, verdicts)
     up.callback(peers.close)
-    consumer = Consumer(config.server.id, trust, conf, credentials, peers, message_log, spools, verdicts, limits, clock)
-    provider = Provider(trust, conf, credentials, services, message_log, spools, verdicts, limits, clock)
+    consumer = Consumer(config.server.id, trust, conf, credentials, peers, stamped, spools, verdicts, limits, clock)
+    provider = Provider(trust, conf, credentials, services, stamped, spools, verdicts, limits, clock)
     return Parts(
         config,
         clock,
         token,
         conf,
         message_log,
+        timestamps,
         spools,
         trust,
         upkeep,
@@ -159,6 +179,22 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack) -> Parts:
         provider,
         Metrics(),
     )
+
+
+def _timestamping(
+    config: NodeConfig, store: TimestampStore, session: aiohttp.ClientSession, trust: TrustKeeper, clock: Clock
+) -> TimestampKeeper:
+    settings = config.timestamping
+    keeper = TimestampKeeper(
+        store,
+        Authorities(session, trust.current, clock, settings),
+        Budget(timedelta(seconds=settings.acceptable_failure_seconds), clock),
+        lambda: interval_of(trust.latest()),
+        clock,
+        settings,
+    )
+    trust.subscribe(keeper.wake)
+    return keeper
 
 
 async def _first_look(parts: Parts) -> None:
@@ -207,5 +243,6 @@ async def _close_together(doors: list[FrontDoor], seconds: float) -> None:
 
 def _monitoring(parts: Parts) -> aiohttp.web.Application:
     checks = HealthChecks()
-    register_checks(checks, parts.trust, parts.upkeep, parts.log, parts.clock)
+    register_checks(checks, parts.trust, parts.upkeep, parts.log, parts.timestamps, parts.clock)
+    TimestampingCollector(parts.timestamps, parts.metrics.registry)
     return monitoring_app(parts.metrics, checks)

@@ -10,6 +10,7 @@ from typing import Final
 
 from pki.pin import Pin
 from securityserver.limits import Limits
+from securityserver.timestamping.settings import Timestamping
 from serverkit.config import load_toml, setting
 from serverkit.http import Listen
 from xroad.identifiers import SecurityServerId
@@ -92,6 +93,7 @@ class NodeConfig:
     listen: Listeners
     ports: PeerPorts = field(default_factory=PeerPorts)
     globalconf: GlobalConfiguration = field(default_factory=GlobalConfiguration)
+    timestamping: Timestamping = field(default_factory=Timestamping)
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -16,13 +16,14 @@ from securityserver.consumer_stages import Answered, Held, Known, Logged, Receiv
 from securityserver.credentials import Credentials
 from securityserver.incoming import Caller, body_of, read_pieces
 from securityserver.limits import Limits
-from securityserver.messagelog import BodySpool, Direction, MessageLog, Side, SpoolDirectory
+from securityserver.messagelog import BodySpool, Direction, Side, SpoolDirectory
 from securityserver.messages import Message, MessageReader, record_of, signed_parts, write_message
 from securityserver.monitoring import Watch
 from securityserver.outgoing import release
 from securityserver.peers import PeerClient, Reached, Route
 from securityserver.relay_client import REFERENCES_DIRECT, REFERENCES_FIELD
 from securityserver.serverconf import Client, Connection, ServerConfStore
+from securityserver.timestamping import StampedLog
 from securityserver.trust import TrustKeeper
 from xroad import xades
 from xroad.errors import (
@@ -69,7 +70,7 @@ class Consumer:
         conf: this server's clients.
         credentials: this server's keys.
         peers: the way to other servers.
-        log: the message log.
+        log: the message log, with its time-stamping.
         spools: for large bodies.
         verdicts: remembers good certificates.
         limits: what clients and peers may send.
@@ -81,7 +82,7 @@ class Consumer:
     conf: ServerConfStore
     credentials: Credentials
     peers: PeerClient
-    log: MessageLog
+    log: StampedLog
     spools: SpoolDirectory
     verdicts: VerdictCache
     limits: Limits

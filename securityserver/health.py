@@ -1,4 +1,4 @@
-"""What ``/healthz`` tells of a node: its global configuration, its OCSP responses and its message log.
+"""What ``/healthz`` tells of a node: its global configuration, OCSP responses, message log and time-stamping.
 
 It refuses to find anything out: it reads what the node knows. ``app`` registers the checks.
 """
@@ -9,6 +9,7 @@ from typing import Final
 from pki.clock import Clock
 from pki.upkeep import OcspUpkeep
 from securityserver.messagelog import MessageLog
+from securityserver.timestamping import TimestampKeeper, observing
 from securityserver.trust import TrustKeeper
 from serverkit.metrics import Health, HealthChecks, HealthState
 
@@ -17,12 +18,18 @@ SOON: Final = timedelta(minutes=3)
 
 
 def register_checks(
-    checks: HealthChecks, trust: TrustKeeper, upkeep: OcspUpkeep, log: MessageLog, clock: Clock
+    checks: HealthChecks,
+    trust: TrustKeeper,
+    upkeep: OcspUpkeep,
+    log: MessageLog,
+    timestamps: TimestampKeeper,
+    clock: Clock,
 ) -> None:
     """Register a node's checks."""
     checks.register("global_configuration", lambda: _configuration(trust, clock.now()))
     checks.register("ocsp", lambda: _ocsp(upkeep))
     checks.register("message_log", lambda: _message_log(log))
+    checks.register("timestamping", lambda: observing.check(timestamps))
 
 
 def _configuration(trust: TrustKeeper, at: datetime) -> Health:

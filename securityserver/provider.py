@@ -15,7 +15,7 @@ from pki.clock import Clock
 from securityserver.credentials import Credentials
 from securityserver.incoming import Caller, read_pieces
 from securityserver.limits import Limits
-from securityserver.messagelog import BodySpool, BodyTooLarge, Direction, MessageLog, Side, SpoolDirectory
+from securityserver.messagelog import BodySpool, BodyTooLarge, Direction, Side, SpoolDirectory
 from securityserver.messages import Message, MessageReader, record_of, signed_parts, write_message
 from securityserver.monitoring import Watch
 from securityserver.outgoing import send
@@ -34,6 +34,7 @@ from securityserver.provider_stages import (
 from securityserver.relay_client import REFERENCES_DIRECT, REFERENCES_FIELD
 from securityserver.serverconf import ServerConfStore
 from securityserver.services import ServiceClient
+from securityserver.timestamping import StampedLog
 from securityserver.trust import TrustKeeper
 from xroad import xades
 from xroad.certificates import AuthCertificate, verify_auth_certificate
@@ -81,7 +82,7 @@ class Provider:
         conf: this server's clients, services and access rights.
         credentials: this server's keys.
         services: the way to the institution's services.
-        log: the message log.
+        log: the message log, with its time-stamping.
         spools: for large bodies.
         verdicts: remembers good certificates.
         limits: what peers and services may send.
@@ -92,7 +93,7 @@ class Provider:
     conf: ServerConfStore
     credentials: Credentials
     services: ServiceClient
-    log: MessageLog
+    log: StampedLog
     spools: SpoolDirectory
     verdicts: VerdictCache
     limits: Limits

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from serverkit.config import setting
+from xroad.globalconf.errors import MalformedGlobalConf
+from xroad.globalconf.snapshot import TrustSnapshot
 
+# X-Road's default, for a node that has no configuration of its instance yet.
+DEFAULT_INTERVAL: Final = 60.0
 HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 
@@ -28,3 +32,11 @@ class Timestamping:
     retry_seconds: float = setting(default=5.0, minimum=0.01, maximum=HOUR)
     # Under one time-stamp: a hash chain of ten steps each, and a token's records are kept within a second.
     records_per_request: int = setting(default=1000, minimum=1, maximum=10_000)
+
+
+def interval_of(trust: TrustSnapshot | None) -> float:
+    """Give the instance's time-stamping interval in seconds."""
+    try:
+        return DEFAULT_INTERVAL if trust is None else float(trust.time_stamping_interval_seconds)
+    except MalformedGlobalConf:  # the private parameters are missing: stamping goes on at the usual pace
+        return DEFAULT_INTERVAL

@@ -28,7 +28,7 @@ from yarl import URL
 
 from pki.pin import Pin
 from pki.token import KeyInfo, KeyType, SoftwareToken, Usage
-from securityserver.app import Node
+from securityserver.app import Node, SignerOf
 from securityserver.commands import init_node
 from securityserver.config import NodeConfig, load_config
 from securityserver.internaltls import InternalKey
@@ -37,6 +37,7 @@ from securityserver.serverconf import apply, parse_services
 from securityserver.tls import NO_CHECK_TIME
 from tests.support import globalconf, pki
 from tests.support.little import Backend, ConfigurationServer, Middle, OcspServer
+from tests.support.tsa import TsaServer
 from xroad.globalconf.anchor import build_anchor
 from xroad.globalconf.parameters.model import Anchor, AnchorSource, MaintenanceMode
 from xroad.identifiers import ClientId, SecurityServerId
@@ -92,6 +93,7 @@ class Instance:
     backend: Backend
     ocsp: OcspServer
     configuration: ConfigurationServer
+    tsa: TsaServer
     clock: ShiftedClock
     clocks: dict[SecurityServerId, ShiftedClock] = field(default_factory=dict)
     keys: dict[SecurityServerId, Keys] = field(default_factory=dict)
@@ -187,6 +189,7 @@ class Instance:
                 ),
             ],
             ocsp_url=self.ocsp.url,
+            tsa_url=self.tsa.url,
         )
         expiry = expires_at or self.clock.now() + timedelta(hours=2)
         self.configuration.directory = self.source.publish(shared, expires_at=expiry)
@@ -209,7 +212,12 @@ class Answer:
 
 @asynccontextmanager
 async def little_instance(
-    directory: Path, *, key_type: KeyType = "ec-p256", limits: str = "", tune: Callable[[Instance], None] | None = None
+    directory: Path,
+    *,
+    key_type: KeyType = "ec-p256",
+    limits: str = "",
+    tune: Callable[[Instance], None] | None = None,
+    signer: SignerOf | None = None,
 ) -> AsyncIterator[Instance]:
     """Build and run everything; ``limits`` are lines for the ``[limits]`` section of both nodes."""
     network = f"127.{secrets.randbelow(250) + 2}.{secrets.randbelow(254) + 1}"
@@ -224,6 +232,7 @@ async def little_instance(
             await up.enter_async_context(Backend.serving(f"{network}.3")),
             await up.enter_async_context(OcspServer.serving(f"{network}.2", authority, clock.now)),
             await up.enter_async_context(ConfigurationServer.serving(f"{network}.1")),
+            await up.enter_async_context(TsaServer.serving(authority, clock.now, f"{network}.4")),
             clock,
         )
         instance.http = await up.enter_async_context(
@@ -235,7 +244,7 @@ async def little_instance(
         instance.publish()
         for server in (PROVIDER, CONSUMER):
             own = instance.running[server] = await up.enter_async_context(AsyncExitStack())
-            running = Node.running(instance.configs[server], instance.clocks[server])
+            running = Node.running(instance.configs[server], instance.clocks[server], signer=signer)
             instance.nodes[server] = await own.enter_async_context(running)
         instance.middle = await up.enter_async_context(Middle.standing(instance))
         yield instance

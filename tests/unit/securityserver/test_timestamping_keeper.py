@@ -94,7 +94,7 @@ async def bench(directory: Path, *, clock: TurnedClock | None = None, **settings
         async def sign_head(at: datetime) -> None:
             heads.append(at)
 
-        keeper = TimestampKeeper(store, authorities, budget, lambda: 60.0, sign_head, clock, chosen)
+        keeper = TimestampKeeper(store, authorities, budget, lambda: 60.0, clock, chosen, sign_head)
         try:
             yield Bench(database, log, store, keeper, tsa, clock, trust, heads)
         finally:
