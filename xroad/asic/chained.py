@@ -39,15 +39,22 @@ def _digest(container: Container, name: str, algorithm: DigestAlgorithm) -> byte
 
 
 def chained_names(hash_chain: bytes) -> Mapping[str, bytes]:
-    """Return the names of the files that a chain refers to, with the digests that it has of them (unverified)."""
-    return {name: _decoded(value) for name, (_, value) in _references(hash_chain).items()}
+    """Return the names of the files that a chain refers to, with the digests that it has of them (unverified).
+
+    Raises:
+        MalformedSignature: the chain is not readable.
+    """
+    try:
+        return {name: _decoded(value) for name, (_, value) in _references(hash_chain).items()}
+    except errors.XRoadError as error:
+        raise nested(errors.MalformedSignature, error) from error
 
 
 def _decoded(text: str) -> bytes:
     try:
         return b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise errors.MalformedSignature("A digest of the hash chain is not base64.") from error
+        raise errors.MalformedHashChain("A digest of the hash chain is not base64.") from error
 
 
 def check_chain_against_files(container: Container) -> None:
