@@ -201,7 +201,7 @@ def _signed_properties(parts: Sequence[SignedPart], signer: _Encoded, at: dateti
     return (
         ' Id="signed-properties"><xades:SignedSignatureProperties>'
         f"<xades:SigningTime>{_time(at)}</xades:SigningTime><xades:SigningCertificate><xades:Cert>{signer.identity}"
-        f"</xades:Cert></xades:SigningCertificate>{_POLICY}</xades:SignedSignatureProperties>"
+        f"</xades:Cert></xades:SigningCertificate>{POLICY_XML}</xades:SignedSignatureProperties>"
         f"<xades:SignedDataObjectProperties>{formats}</xades:SignedDataObjectProperties></xades:SignedProperties>"
     )
 
@@ -256,7 +256,7 @@ def _digest_xml(algorithm: DigestAlgorithm, digest: bytes) -> str:
     )
 
 
-_POLICY = (
+POLICY_XML = (
     "<xades:SignaturePolicyIdentifier><xades:SignaturePolicyId><xades:SigPolicyId>"
     f'<xades:Identifier Qualifier="OIDAsURN">{names.POLICY}</xades:Identifier>'
     f"<xades:Description>{names.POLICY_DESCRIPTION}</xades:Description></xades:SigPolicyId><xades:SigPolicyHash>"

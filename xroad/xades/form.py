@@ -74,6 +74,51 @@ class SignedProperties:
     certificate_digest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A signature document with its signed octets, and what the SignedInfo says; nothing is verified.
+
+    `properties_octets` are those that the reference leads to, or None when it leads elsewhere; `properties` is what
+    they say, if that is known already.
+    """
+
+    signed_info_octets: bytes
+    signed_info: SignedInfo
+    signature_value: bytes
+    certificate: bytes
+    properties_octets: bytes | None
+    properties: SignedProperties | None
+    extra_certificates: tuple[bytes, ...]
+    ocsp_responses: tuple[bytes, ...]
+    time_stamps: tuple[bytes, ...]
+
+
+def open_document(xml: bytes) -> Opened:
+    """Locate the pieces and canonicalize what is signed.
+
+    Raises:
+        InvalidXml, MalformedSignature, UnsupportedAlgorithm: as `locate` and `read_signed_info`.
+    """
+    located = locate(xml)
+    octets = xmlsafe.canonicalize(located.signed_info, located.canonicalization)
+    signed_info = read_signed_info(octets)
+    reference, covered = signed_info.properties, None
+    # The reference must lead to the properties that are used, and not to a copy elsewhere.
+    if located.properties_id and reference.uri == f"#{located.properties_id}":
+        covered = xmlsafe.canonicalize(located.signed_properties, reference.canonicalization or xmlsafe.C14N)
+    return Opened(
+        signed_info_octets=octets,
+        signed_info=signed_info,
+        signature_value=located.signature_value,
+        certificate=located.certificate,
+        properties_octets=covered,
+        properties=None,
+        extra_certificates=located.extra_certificates,
+        ocsp_responses=located.ocsp_responses,
+        time_stamps=located.time_stamps,
+    )
+
+
 def locate(xml: bytes) -> Located:
     """Find the pieces of the one signature in a document.
 

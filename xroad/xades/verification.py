@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-from xroad import errors, hashchain, xmlsafe
+from xroad import errors, hashchain
 from xroad.algorithms import SHA512, DigestAlgorithm, SignatureAlgorithm, check_key_strength, ecdsa_raw_to_der
 from xroad.certificates import (
     ChainVerdict,
@@ -30,7 +30,7 @@ from xroad.hashchain import DigestValue
 from xroad.identifiers import ClientId
 from xroad.reading import load_certificate
 from xroad.verdicts import VerdictCache
-from xroad.xades import form
+from xroad.xades import form, template
 from xroad.xades.names import SIG_HASH_CHAIN, SIG_HASH_CHAIN_RESULT, is_attachment_name, is_part_name
 
 if TYPE_CHECKING:
@@ -110,24 +110,23 @@ def verify(
         raise ValueError("the parts of a message are /message.xml, /attachment1, …")
     message = _Message(parts, digest, hash_chain_result, hash_chain, document)
     # 1. The form: one signature, unique ids, nothing but what X-Road writes.
-    located = form.locate(xml)
-    octets = xmlsafe.canonicalize(located.signed_info, located.canonicalization)
-    signed_info = form.read_signed_info(octets)
+    opened = _opened(xml)
+    signed_info = opened.signed_info
     # 2. It refers to every part of this message and to nothing else, directly or through the hash chain.
     _check_coverage(signed_info, message)
     # 3. The certificate is a signing certificate, and that of the member who is said to have signed.
-    certified = _certificate(located.certificate, at, cache)
+    certified = _certificate(opened.certificate, at, cache)
     check_signing_usage(certified.certificate)
     check_signer(certified.certificate, trust, signer, at, cache=cache)
     # 4. The value is over these octets, by that certificate's key; the digests in them are those of the parts.
-    _check_value(signed_info.algorithm, certified.public_key, located.signature_value, octets)
+    _check_value(signed_info.algorithm, certified.public_key, opened.signature_value, opened.signed_info_octets)
     _check_part_digests(signed_info, message)
     # 5. The signed properties are those of the document, and name the same certificate.
-    properties = _verified_properties(located, signed_info)
-    _check_certificate_named(properties, located.certificate)
+    properties = _verified_properties(opened)
+    _check_certificate_named(properties, opened.certificate)
     # 6. The certificate leads to an approved authority and was good.
-    chain = _check_chain(located, certified.certificate, trust, at, signer, cache)
-    _remember(located.certificate, certified, at, cache)
+    chain = _check_chain(opened, certified.certificate, trust, at, signer, cache)
+    _remember(opened.certificate, certified, at, cache)
     return VerifiedSignature(
         signer.member,
         SigningCertificate(certified.certificate),
@@ -135,8 +134,8 @@ def verify(
         signed_info.algorithm,
         chain,
         MappingProxyType(dict(parts)),
-        located.signature_value,
-        located.time_stamps,
+        opened.signature_value,
+        opened.time_stamps,
     )
 
 
@@ -219,15 +218,18 @@ def _check_part_digests(signed_info: form.SignedInfo, message: _Message) -> None
             raise _altered()
 
 
-def _verified_properties(located: form.Located, signed_info: form.SignedInfo) -> form.SignedProperties:
-    reference = signed_info.properties
-    # The reference must lead to the properties that are used, and not to a copy elsewhere.
-    if not located.properties_id or reference.uri != f"#{located.properties_id}":
+def _opened(xml: bytes) -> form.Opened:
+    """Read the document: most are of our own form, which needs no XML tree."""
+    return template.read(xml) or form.open_document(xml)
+
+
+def _verified_properties(opened: form.Opened) -> form.SignedProperties:
+    reference, octets = opened.signed_info.properties, opened.properties_octets
+    if octets is None:
         raise errors.MalformedSignature("The signature does not cover its signed properties.")
-    octets = xmlsafe.canonicalize(located.signed_properties, reference.canonicalization or xmlsafe.C14N)
     if not hmac.compare_digest(reference.algorithm.digest(octets), reference.digest):
         raise _altered()
-    return form.read_signed_properties(octets)
+    return opened.properties or form.read_signed_properties(octets)
 
 
 def _check_certificate_named(properties: form.SignedProperties, der: bytes) -> None:
@@ -237,19 +239,19 @@ def _check_certificate_named(properties: form.SignedProperties, der: bytes) -> N
 
 
 def _check_chain(
-    located: form.Located,
+    opened: form.Opened,
     certificate: x509.Certificate,
     trust: "TrustSnapshot",
     at: datetime,
     signer: ClientId,
     cache: VerdictCache | None,
 ) -> ChainVerdict:
-    if not located.ocsp_responses:
+    if not opened.ocsp_responses:
         raise errors.MalformedSignature(
             "The signature holds no OCSP response: the member's server could not get one from its authority."
         )
-    extra = [_loaded(der) for der in located.extra_certificates]
-    return verify_chain(certificate, extra, located.ocsp_responses, trust, at, "sign", signer.instance, cache=cache)
+    extra = [_loaded(der) for der in opened.extra_certificates]
+    return verify_chain(certificate, extra, opened.ocsp_responses, trust, at, "sign", signer.instance, cache=cache)
 
 
 def _loaded(der: bytes) -> x509.Certificate:
