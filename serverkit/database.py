@@ -1,7 +1,8 @@
-"""Opens a server's database: SQLite with write-ahead log now, by URL so that PostgreSQL can stand in its place.
+"""Opens a server's database by its URL: SQLite with write-ahead log, or PostgreSQL.
 
 It refuses to know tables: packages that own some bring their migrations.
-Everything that only SQLite knows is here; whoever holds a `Database` sees transactions and snapshots.
+What only SQLite knows is here, what only PostgreSQL knows in `postgresql`; whoever holds a `Database` sees transactions
+and snapshots, the same on both.
 """
 
 import os
@@ -14,9 +15,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from serverkit import postgresql
+from serverkit.claims import Claim, Claimed, FileClaim
 from serverkit.migrations import Migrations, NewerSchema, migrate
+from serverkit.postgresql import AdvisoryClaim
 
 # Long enough for another process's `apply` or checkpoint, short enough that a caller still gets an answer.
 BUSY_TIMEOUT_SECONDS = 10
@@ -26,6 +30,9 @@ WAL_CHECKPOINT_PAGES = 4096
 WAL_KEPT_BYTES = 32 * 1024 * 1024
 # A full check reads the whole file; above this it would break the promise of a start within 2 seconds.
 FULL_CHECK_BYTES = 128 * 1024 * 1024
+POSTGRESQL = "postgresql"
+_URLS = "use sqlite:////absolute/path or postgresql+psycopg://user@host/name"
+_POSTGRESQL_ADVICE = "see that the server runs, and that the URL, the user and its password are right."
 # Bodies of messages are in the file: nobody but the server's own account reads them.
 _OWNER_ONLY = 0o600
 
@@ -46,6 +53,7 @@ class Database:
     def __init__(self, url: URL, writer: Engine, reader: Engine) -> None:
         self.url = url.render_as_string(hide_password=True)
         self._path = url.database
+        self.is_postgresql = url.get_backend_name() == POSTGRESQL
         self._writer, self._reader = writer, reader
 
     @contextmanager
@@ -72,6 +80,42 @@ class Database:
             raise TypeError("only SQLite is supported")
         return connection
 
+    def claim(self, name: str) -> Claim:
+        """Keep other processes from what only one may do, until the claim is released or this process ends.
+
+        Raises:
+            DatabaseUnusable: another process does it.
+        """
+        if self.is_postgresql:
+            return self._advisory_claim(name)
+        path = Path(f"{self._path}-{name.replace(' ', '-')}.lock")
+        try:
+            return FileClaim(path)
+        except Claimed as error:
+            raise DatabaseUnusable(f"{self._path}: another process writes its {name}; stop that one first.") from error
+        except OSError as error:
+            raise DatabaseUnusable(f"{path}: cannot be made ({error.strerror}).") from error
+
+    def _advisory_claim(self, name: str) -> AdvisoryClaim:
+        try:
+            return AdvisoryClaim(self._writer, name)
+        except Claimed as error:
+            raise DatabaseUnusable(f"{self.url}: another process writes its {name}; stop that one first.") from error
+        except SQLAlchemyError as error:
+            raise DatabaseUnusable(f"{self.url}: cannot be reached; {_POSTGRESQL_ADVICE}") from error
+
+    def driver_connection(self) -> Any:  # noqa: ANN401 - the type is that of a driver which need not be installed
+        """Give PostgreSQL's own connection, on which each statement is a durable transaction; the caller closes it.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the server is out of reach.
+        """
+        pooled = self._writer.raw_connection()
+        connection: Any = pooled.driver_connection
+        pooled.detach()
+        connection.autocommit = True
+        return connection
+
     def wal_bytes(self) -> int:
         """Give the size of the write-ahead log now."""
         try:
@@ -89,15 +133,53 @@ def open_database(url: str, migrations: Migrations) -> Database:
     """Open, check and migrate; blocks.
 
     Args:
-        url: ``sqlite:////absolute/path``.
+        url: ``sqlite:////absolute/path``, or ``postgresql+psycopg://user@host/name``.
         migrations: the tables that the code expects.
 
     Raises:
         DatabaseUnusable: not a supported URL, damaged, another program's, newer than the code, locked or unreadable.
     """
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        raise DatabaseUnusable(f"{parsed!r}: use sqlite:////absolute/path; other engines are not supported yet.")
+    parsed = _parsed(url)
+    return _open_postgresql(parsed, migrations) if parsed.host else _open_sqlite(parsed, migrations)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseUnusable(f"The database's URL cannot be read; {_URLS}.") from error
+    kind, name = parsed.get_backend_name(), parsed.database
+    if kind == POSTGRESQL and parsed.drivername == "postgresql+psycopg" and parsed.host and name:
+        return parsed
+    if kind != "sqlite" or parsed.host or not name or name == ":memory:":
+        raise DatabaseUnusable(f"{parsed!r}: {_URLS}; others are not supported.")
+    return parsed
+
+
+def _open_postgresql(parsed: URL, migrations: Migrations) -> Database:
+    shown = parsed.render_as_string(hide_password=True)
+    mark = f"spean {migrations.application_id:08x}"
+    try:
+        database = Database(
+            parsed, postgresql.engine(parsed, read_only=False), postgresql.engine(parsed, read_only=True)
+        )
+        with database.transaction() as connection:
+            postgresql.lock_migrations(connection)
+            postgresql.check_owner(connection, mark)
+            migrate(connection, migrations)
+            postgresql.mark_owner(connection, mark)
+    except (NewerSchema, Claimed) as error:
+        raise DatabaseUnusable(f"{shown}: {error}") from error
+    except ModuleNotFoundError as error:
+        raise DatabaseUnusable(f"{shown}: PostgreSQL's driver is missing; install spean[postgresql].") from error
+    except SQLAlchemyError as error:
+        raise DatabaseUnusable(f"{shown}: cannot be opened ({_cause(error)}); {_POSTGRESQL_ADVICE}") from error
+    return database
+
+
+def _open_sqlite(parsed: URL, migrations: Migrations) -> Database:
+    if not parsed.database:
+        raise AssertionError("the URL has been checked")
     path = Path(parsed.database)
     try:
         _create_whole(path, migrations.application_id)

@@ -4,6 +4,7 @@ It refuses to know what is exchanged and why; time-stamps and archives build on 
 Pipelines append to it before a message moves on; auditors read from it.
 """
 
+from securityserver.messagelog.bodies import BodyKeeping
 from securityserver.messagelog.body import (
     CHUNK_SIZE,
     EMPTY_BODY,
@@ -14,9 +15,16 @@ from securityserver.messagelog.body import (
     SpoolDirectory,
     SpoolUnusable,
 )
+from securityserver.messagelog.keys import BodyKeys, DataKeys, LogKeyUnusable
 from securityserver.messagelog.log import LogLimits, LogStatistics, MessageLog
-from securityserver.messagelog.reader import MessageLogReader
-from securityserver.messagelog.records import BodyForm, Direction, Record, Side, StoredRecord
+from securityserver.messagelog.reader import (
+    BodyLocked,
+    BodyNotLogged,
+    BodyUnavailable,
+    ContainerParts,
+    MessageLogReader,
+)
+from securityserver.messagelog.records import BodyForm, Direction, Record, Side, StoredRecord, StoredTimestamp
 
 __all__ = [
     "CHUNK_SIZE",
@@ -24,9 +32,17 @@ __all__ = [
     "INLINE_LIMIT",
     "Body",
     "BodyForm",
+    "BodyKeeping",
+    "BodyKeys",
+    "BodyLocked",
+    "BodyNotLogged",
     "BodySpool",
     "BodyTooLarge",
+    "BodyUnavailable",
+    "ContainerParts",
+    "DataKeys",
     "Direction",
+    "LogKeyUnusable",
     "LogLimits",
     "LogStatistics",
     "MessageLog",
@@ -36,4 +52,5 @@ __all__ = [
     "SpoolDirectory",
     "SpoolUnusable",
     "StoredRecord",
+    "StoredTimestamp",
 ]

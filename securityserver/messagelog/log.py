@@ -6,12 +6,16 @@ No message leaves a security server before its record has been appended.
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
+from securityserver.messagelog.bodies import PLAIN, BodyKeeping
 from securityserver.messagelog.reader import MessageLogReader
-from securityserver.messagelog.records import Record, row_of
+from securityserver.messagelog.records import BODY_FORM, BodyForm, Record, Row, row_of
+from securityserver.messagelog.store import open_store
+from securityserver.messagelog.treestate import LeavesMissing, TreeState
 from securityserver.messagelog.writer import Pending, Writer
-from serverkit.database import Database
+from serverkit.database import Database, DatabaseUnusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +55,32 @@ class MessageLog:
         reader: reads the same database.
         writer: a running thread.
         limits: how much may wait.
+        bodies: how bodies are kept.
     """
 
-    def __init__(self, reader: MessageLogReader, writer: Writer, limits: LogLimits) -> None:
+    def __init__(self, reader: MessageLogReader, writer: Writer, limits: LogLimits, bodies: BodyKeeping) -> None:
         self.reader = reader
+        self._bodies = bodies
         self._room = asyncio.Semaphore(limits.pending)
         self._writer = writer
 
     @classmethod
-    async def open(cls, database: Database, *, limits: LogLimits | None = None) -> Self:
-        """Start the writer; what an earlier process left unfinished is removed in the background."""
-        writer = await asyncio.to_thread(Writer, database)
+    async def open(
+        cls, database: Database, *, limits: LogLimits | None = None, bodies: BodyKeeping | None = None
+    ) -> Self:
+        """Start the writer; what an earlier process left unfinished is removed in the background.
+
+        Args:
+            database: the node's.
+            limits: how much may wait.
+            bodies: how bodies are kept; plain when nothing is said.
+
+        Raises:
+            DatabaseUnusable: another process writes this log, or the end of the log is gone.
+        """
+        writer = await asyncio.to_thread(_writer, database)
         writer.start()
-        return cls(MessageLogReader(database), writer, limits or LogLimits())
+        return cls(MessageLogReader(database), writer, limits or LogLimits(), bodies or PLAIN)
 
     async def append(self, record: Record) -> int:
         """Make a record durable, and give its number.
@@ -75,10 +92,10 @@ class MessageLog:
             InvalidMessage: there is a record with the same request id, direction and side (`DuplicateRecord`).
         """
         async with self._room:
-            spooled = record.body.spooled
-            handle = None if spooled is None else spooled.duplicate()
+            row = row_of(record)
+            sealer = await self._bodies.keep(record, row)
             outcome: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            self._writer.submit(Pending(row_of(record), outcome, handle, record.body.size))
+            self._writer.submit(Pending(row, outcome, _handle(record, row), record.body.size, sealer))
             return await outcome
 
     def statistics(self) -> LogStatistics:
@@ -91,3 +108,21 @@ class MessageLog:
     async def close(self) -> None:
         """Write what is queued, then stop."""
         await asyncio.to_thread(self._writer.stop)
+
+
+def _writer(database: Database) -> Writer:
+    store = open_store(database)
+    try:
+        return Writer(store, partial(TreeState.load, database))
+    except LeavesMissing as error:
+        store.close()
+        raise DatabaseUnusable(str(error)) from error
+    except BaseException:
+        store.close()
+        raise
+
+
+def _handle(record: Record, row: Row) -> int | None:
+    """Open what the writer must copy: a large body, if it is to be kept."""
+    spooled = record.body.spooled
+    return None if spooled is None or row[BODY_FORM] == BodyForm.NOT_LOGGED else spooled.duplicate()

@@ -7,14 +7,28 @@ Auditors, the evidence builder and the pages come through here; never the path o
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from itertools import count
 
 from sqlalchemy import ColumnElement, RowMapping, Select, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from securityserver.messagelog.records import StoredRecord, milliseconds, searchable, stored
-from securityserver.messagelog.tables import BODY_CHUNK, MESSAGE_RECORD, RECORD
+from securityserver.messagelog.bodycipher import BodyDamaged, BodyOpener, context_of
+from securityserver.messagelog.keys import BodyKeys, LogKeyUnusable
+from securityserver.messagelog.leaf import values_of
+from securityserver.messagelog.records import (
+    BodyForm,
+    StoredRecord,
+    StoredTimestamp,
+    milliseconds,
+    searchable,
+    stored,
+    stored_timestamp,
+)
+from securityserver.messagelog.tables import BODY_CHUNK, KEY, MESSAGE_RECORD, RECORD, TIMESTAMP
 from serverkit.database import Database
 from xroad.errors import DatabaseError
 
@@ -22,6 +36,51 @@ from xroad.errors import DatabaseError
 _COLUMNS = [column for column in RECORD.columns if column.name != "body"]
 _PAGE = 100
 MAX_FOUND = 1000  # an answer that a person reads, and that memory holds
+MAX_BODY_IN_MEMORY = 64 * 1024 * 1024  # of one container: the same that the log's queue may hold
+
+
+class BodyUnavailable(Exception):  # noqa: N818 - a state of the record, and no failure of the log
+    """A body cannot be given; the record's other parts can."""
+
+
+class BodyNotLogged(BodyUnavailable):
+    """The subsystem's policy was to log no body."""
+
+
+class BodyLocked(BodyUnavailable):
+    """The body is encrypted for keys that the reader does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodySource:
+    """A body that is about to be read.
+
+    Args:
+        size: in bytes.
+        digest: SHA-512.
+        chunk: gives the chunk at a position; empty behind the last.
+    """
+
+    size: int
+    digest: bytes
+    chunk: Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerParts:
+    """What a container of one record is made of.
+
+    Args:
+        record: the record.
+        timestamp: over its signature, once there is one.
+        body: all of it, or `None` when it cannot be given.
+        body_unavailable: why it cannot, in a sentence.
+    """
+
+    record: StoredRecord
+    timestamp: StoredTimestamp | None
+    body: bytes | None
+    body_unavailable: str | None
 
 
 class MessageLogReader:
@@ -29,10 +88,12 @@ class MessageLogReader:
 
     Args:
         database: the node's; another process may be writing to it.
+        keys: to open encrypted bodies with; without them all but those bodies can be read.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: BodyKeys | None = None) -> None:
         self._database = database
+        self._keys = keys
 
     async def find(
         self,
@@ -96,32 +157,86 @@ class MessageLogReader:
 
         Raises:
             KeyError: there is no such record.
+            BodyNotLogged: the record has no body, as its subsystem's policy says.
+            BodyLocked: it is encrypted, and none of this reader's keys opens it.
             DatabaseError: the database refused, or the body is not what was logged.
         """
-        inline, body_id, size, digest = await asyncio.to_thread(self._body, record_id)
-        seen, check, position = 0, hashlib.sha512(), 0
-        while True:
-            chunk = inline if body_id is None else await asyncio.to_thread(self._chunk, body_id, position)
+        body = await asyncio.to_thread(self._body, record_id)
+        seen, check = 0, hashlib.sha512()
+        for position in count():
+            chunk = await asyncio.to_thread(body.chunk, position)
             check.update(chunk)
             seen += len(chunk)
-            position += 1
-            complete = body_id is None or not chunk or seen >= size
-            if complete and not (seen == size and hmac.compare_digest(check.digest(), digest)):
+            complete = not chunk or seen >= body.size
+            if complete and not (seen == body.size and hmac.compare_digest(check.digest(), body.digest)):
                 raise DatabaseError(f"The body of record {record_id} is not what was logged; restore a backup.")
             if chunk:
                 yield chunk
             if complete:
                 return
 
+    async def timestamp_of(self, record: StoredRecord) -> StoredTimestamp | None:
+        """Give the time-stamp over a record's signature, if it has one yet.
+
+        Raises:
+            DatabaseError: the database refused.
+        """
+        if record.timestamp_id is None:
+            return None
+        query = select(TIMESTAMP).where(TIMESTAMP.c.id == record.timestamp_id)
+        rows = await asyncio.to_thread(self._rows, query)
+        return stored_timestamp(rows[0]) if rows else None
+
+    async def container_parts(self, record_id: int) -> ContainerParts:
+        """Give all that a container of one record is made of.
+
+        Raises:
+            KeyError: there is no such record.
+            DatabaseError: the database refused, the body is not what was logged, or it is too large for memory.
+        """
+        record = await self.get(record_id)
+        if record is None:
+            raise KeyError(record_id)
+        if record.body_size > MAX_BODY_IN_MEMORY:
+            raise DatabaseError(
+                f"The body of record {record_id} has {record.body_size} bytes; containers hold up to "
+                f"{MAX_BODY_IN_MEMORY}. Export its body by itself."
+            )
+        timestamp = await self.timestamp_of(record)
+        try:
+            chunks = [chunk async for chunk in self.read_body(record_id)]
+        except BodyUnavailable as error:
+            return ContainerParts(record, timestamp, None, str(error))
+        return ContainerParts(record, timestamp, b"".join(chunks), None)
+
     def _records(self, query: Select[*tuple[object, ...]]) -> list[StoredRecord]:
         return [stored(row) for row in self._rows(query)]
 
-    def _body(self, record_id: int) -> tuple[bytes, int | None, int, bytes]:
-        table = RECORD.c
-        query = select(table.body, table.body_id, table.body_size, table.body_digest).where(table.id == record_id)
-        for row in self._rows(query):
-            return row["body"] or b"", row["body_id"], row["body_size"], row["body_digest"]
-        raise KeyError(record_id)
+    def _body(self, record_id: int) -> BodySource:
+        rows = self._rows(select(RECORD).where(RECORD.c.id == record_id))
+        if not rows:
+            raise KeyError(record_id)
+        row = rows[0]
+        if row["body_form"] == BodyForm.NOT_LOGGED:
+            raise BodyNotLogged(f"The body of record {record_id} was not logged, as its subsystem's policy says.")
+        body_id, inline = row["body_id"], row["body"] or b""
+        read = partial(self._chunk, body_id) if body_id is not None else partial(_whole, bytes(inline))
+        if row["body_form"] != BodyForm.ENCRYPTED:
+            return BodySource(row["body_size"], row["body_digest"], read)
+        opener = BodyOpener(self._data_key(row), context_of(values_of(dict(row))), read(0))
+        return BodySource(row["body_size"], row["body_digest"], partial(_opened, record_id, opener, read))
+
+    def _data_key(self, row: RowMapping) -> bytes:
+        found = self._rows(select(KEY.c.wrapped).where(KEY.c.id == row["body_key_id"]))
+        try:
+            key = None if self._keys is None or not found else self._keys.unwrap(found[0]["wrapped"])
+        except LogKeyUnusable as error:
+            raise DatabaseError(str(error)) from error
+        if key is None:
+            raise BodyLocked(
+                f"The body of record {row['id']} is encrypted: give the log key and its PIN, or an auditor's key."
+            )
+        return key
 
     def _chunk(self, body_id: int, position: int) -> bytes:
         chunk = BODY_CHUNK.c
@@ -134,3 +249,15 @@ class MessageLogReader:
                 return connection.execute(query).mappings().all()
         except SQLAlchemyError as error:
             raise DatabaseError("The message log cannot be read; look at the disk of the server's database.") from error
+
+
+def _whole(inline: bytes, position: int) -> bytes:
+    return b"" if position else inline
+
+
+def _opened(record_id: int, opener: BodyOpener, read: Callable[[int], bytes], position: int) -> bytes:
+    stored_chunk = read(position)
+    try:
+        return opener.open(position, stored_chunk) if stored_chunk else b""
+    except BodyDamaged as error:
+        raise DatabaseError(f"The body of record {record_id} is not what was logged; restore a backup.") from error

@@ -5,14 +5,17 @@ Pipelines make a `Record` per message; auditors get `StoredRecord` back.
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import RowMapping
 
 from securityserver.messagelog.body import Body
+from securityserver.messagelog.leaf import FIELDS, leaf_of
 from securityserver.messagelog.tables import MESSAGE_RECORD, RECORD
 from xroad.identifiers import ClientId, ServiceId
 
@@ -28,9 +31,11 @@ COLUMNS: tuple[str, ...] = tuple(column.name for column in RECORD.columns if col
 BODY_ID, TIME = COLUMNS.index("body_id"), COLUMNS.index("time")
 LEAF_INDEX, LEAF_HASH = COLUMNS.index("leaf_index"), COLUMNS.index("leaf_hash")
 _BODY, _SIGNATURE_HASH = COLUMNS.index("body"), COLUMNS.index("signature_hash")
-_FORM, _KEY_ID = COLUMNS.index("body_form"), COLUMNS.index("body_key_id")
+BODY_FORM, _KEY_ID = COLUMNS.index("body_form"), COLUMNS.index("body_key_id")
 _STORED_DIGEST = COLUMNS.index("body_stored_digest")
-_DAY_MILLISECONDS = 24 * 60 * 60 * 1000
+# Of a row, what its leaf covers.
+covered: Callable[[Row], Sequence[Any]] = itemgetter(*(COLUMNS.index(name) for name in FIELDS))
+DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 
 
 _AS_STORED = (
@@ -145,6 +150,39 @@ class StoredRecord:
     archive_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredTimestamp:
+    """A time-stamp over one signature, or over several by a hash chain.
+
+    Args:
+        id: its number.
+        at: the time that it says.
+        token: RFC 3161, DER.
+        hash_chain_result: what it is over, when that is a hash chain; each record has its own way there.
+        authority: the authority's name.
+        tree_head_id: the tree head (`log_tree_head`) that it is over too.
+    """
+
+    id: int
+    at: datetime
+    token: bytes
+    hash_chain_result: bytes | None
+    authority: str
+    tree_head_id: int | None
+
+
+def stored_timestamp(row: RowMapping) -> StoredTimestamp:
+    """Give the value of a row."""
+    return StoredTimestamp(
+        id=row["id"],
+        at=moment(row["time"]),
+        token=row["token"],
+        hash_chain_result=row["hash_chain_result"],
+        authority=row["authority"],
+        tree_head_id=row["tree_head_id"],
+    )
+
+
 def row_of(record: Record) -> Row:
     """Give the row, in the order of `COLUMNS`; `body_id` is still empty."""
     client, service, body = record.client, record.service, record.body
@@ -179,10 +217,38 @@ def row_of(record: Record) -> Row:
         hashlib.sha512(record.signature).digest(),
         None,
         None,
-        BodyForm.PLAIN,
+        BodyForm.PLAIN.value,
         None,
         None,
     ]
+
+
+def signature_hash_of(row: Row) -> bytes:
+    """Give the SHA-512 digest of the signature."""
+    digest: bytes = row[_SIGNATURE_HASH]
+    return digest
+
+
+def keep_body(
+    row: Row, form: BodyForm, key: int | None, stored_body: bytes | None, digest: bytes | None = None
+) -> None:
+    """Say how the row's body is kept, and with which bytes."""
+    row[_BODY], row[BODY_FORM], row[_KEY_ID], row[_STORED_DIGEST] = stored_body, form.value, key, digest
+
+
+def note_stored_digest(row: Row, digest: bytes) -> None:
+    """Complete the row of a large encrypted body, once all of it is stored."""
+    row[_STORED_DIGEST] = digest
+
+
+def seal_row(row: Row) -> None:
+    """Make the row's leaf; its columns do not change any more."""
+    row[LEAF_HASH] = leaf_of(covered(row), signature_hash_of(row))
+
+
+def day_of(time: int) -> int:
+    """Give the days since 1970 of a time in milliseconds."""
+    return time // DAY_MILLISECONDS
 
 
 def stored(row: RowMapping) -> StoredRecord:

@@ -13,7 +13,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.dialects.sqlite import dialect
 
 from securityserver.messagelog.records import COLUMNS, Row
-from securityserver.messagelog.tables import BODY, BODY_CHUNK, RECORD
+from securityserver.messagelog.tables import BODY, BODY_CHUNK, RECORD, TREE_NODE
+from xroad.merkle import Node
 
 _DIALECT = dialect(paramstyle="qmark")
 _ORPHANS = str(
@@ -23,12 +24,16 @@ _ORPHANS = str(
     .compile(dialect=_DIALECT)
 )
 _NEW_BODY = str(insert(BODY).values().compile(dialect=_DIALECT, column_keys=[]))
-_NEW_CHUNK = str(insert(BODY_CHUNK).compile(dialect=_DIALECT, column_keys=["body_id", "position", "data"]))
+_NEW_CHUNK = str(insert(BODY_CHUNK).compile(dialect=_DIALECT, column_keys=["body_id", "position", "data", "day"]))
+_NEW_NODE = str(insert(TREE_NODE).compile(dialect=_DIALECT, column_keys=["level", "position", "hash"]))
 
 
 @cache
 def _insert(rows: int) -> str:
-    one = str(insert(RECORD).compile(dialect=_DIALECT, column_keys=list(COLUMNS)))
+    return _many(str(insert(RECORD).compile(dialect=_DIALECT, column_keys=list(COLUMNS))), rows)
+
+
+def _many(one: str, rows: int) -> str:
     head, values = one.split(" VALUES ")
     return f"{head} VALUES {', '.join([values] * rows)}"
 
@@ -48,9 +53,15 @@ def new_body(connection: sqlite3.Connection) -> int:
     return _last_row(connection.execute(_NEW_BODY))
 
 
-def insert_chunk(connection: sqlite3.Connection, body: int, position: int, data: bytes) -> None:
+def insert_nodes(connection: sqlite3.Connection, nodes: Sequence[Node]) -> None:
+    """Write nodes of the tree, all or none."""
+    values = chain.from_iterable((node.level, node.position, node.hash) for node in nodes)
+    connection.execute(_many(_NEW_NODE, len(nodes)), list(values))
+
+
+def insert_chunk(connection: sqlite3.Connection, body: int, position: int, day: int, data: bytes) -> None:
     """Write one chunk of a body; `position` counts chunks."""
-    connection.execute(_NEW_CHUNK, (body, position, data))
+    connection.execute(_NEW_CHUNK, (body, position, data, day))
 
 
 def orphans(connection: sqlite3.Connection) -> list[int]:

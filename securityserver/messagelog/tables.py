@@ -95,7 +95,9 @@ TREE_NODE = Table(
     Column("level", SmallInteger, primary_key=True),
     Column("position", BigInteger, primary_key=True),
     Column("hash", LargeBinary, nullable=False),
-    Column("archive_id", BigInteger),  # on level 0, of a record that was removed: where it went
+    # Level 0 has removed records only, and this says where each went.
+    Column("archive_id", BigInteger),
+    sqlite_with_rowid=False,
 )
 
 TREE_HEAD = Table(
@@ -162,5 +164,6 @@ RECORD = Table(
     Index("uq_log_record_leaf_index", "leaf_index", unique=True),
     Index("ix_log_record_timestamp_id", "timestamp_id", sqlite_where=Column("timestamp_id").is_not(None)),
     Index("ix_log_record_unstamped", "id", sqlite_where=Column("timestamp_id").is_(None)),
+    Index("ix_log_record_unarchived", "id", sqlite_where=Column("archive_id").is_(None)),
     sqlite_autoincrement=True,
 )

@@ -1,42 +1,58 @@
 """The one thread that writes the message log: whatever is queued becomes one transaction and one sync of the disk.
 
-It refuses to know records: it gets rows, and tells a future what became of each.
-`MessageLog.append` queues; this thread commits; the event loop wakes the appenders when their rows are durable.
-
-Why one multi-row INSERT per batch, outside of an explicit transaction: beside a busy event loop each call into the
-driver waits for the interpreter lock, up to the switch interval. BEGIN, one INSERT a row and COMMIT for 16 rows were
-measured at 128 ms that way; one statement at 6 ms, 0.7 ms when the loop is idle.
+It refuses to know databases: a store writes rows, and this thread tells a future what became of each.
+`MessageLog.append` queues; this thread commits and grows the tree; the event loop wakes the appenders when their rows
+are durable.
 """
 
 import asyncio
 import contextlib
 import os
 import queue
-import sqlite3
-import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock, Thread
+from typing import Final, Protocol, TypeVar
 
-from securityserver.messagelog import statements
+from sqlalchemy.exc import SQLAlchemyError
+
 from securityserver.messagelog.body import CHUNK_SIZE
-from securityserver.messagelog.records import BODY_ID, Row
-from serverkit.database import Database
+from securityserver.messagelog.records import (
+    BODY_ID,
+    LEAF_HASH,
+    LEAF_INDEX,
+    TIME,
+    Row,
+    day_of,
+    note_stored_digest,
+    seal_row,
+)
+from securityserver.messagelog.store import Refusal, Store, StoreRefused
+from securityserver.messagelog.treestate import LEAVES_UNSTORED, LeavesMissing, TreeState
 from xroad.errors import InvalidMessage, LoggingFailed, XRoadError
 
-# 32 values a row: a batch stays far below SQLite's 32,766 values a statement.
-MAX_BATCH = 256
-# Readers can hold a checkpoint back; above this the writer asks for a full one, briefly and at most once a second.
-WAL_LIMIT_BYTES = 64 * 1024 * 1024
-_CHECKPOINT_WAIT_MILLISECONDS = 50
-_CHECKPOINT_PAUSE_SECONDS = 1.0
+# 32 values a row: a batch stays far below SQLite's 32,766 values a statement, and PostgreSQL's 65,535.
+MAX_BATCH: Final = 256
 # Removing an orphan takes turns with records too.
-_ORPHAN_SLICE = 16
-# Failures that one row of a batch can bring about; on others the whole batch has failed.
-_ONE_ROWS_FAULT = frozenset({sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_TOOBIG})
-_PRIMARY_CODE = 0xFF
+_ORPHAN_SLICE: Final = 16
+# Three values a node: as far below the limits as a batch of rows.
+_NODES_AT_ONCE: Final = 2048
+
+T = TypeVar("T")
+
+
+class Sealer(Protocol):
+    """Encrypts a large body chunk by chunk, in their order."""
+
+    def seal(self, number: int, chunk: bytes) -> bytes:
+        """Give the chunk as it is stored."""
+        ...
+
+    def stored_digest(self) -> bytes:
+        """Give SHA-256 over all that was stored."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -48,12 +64,14 @@ class Pending:
         outcome: gets the record's number, or why there is none.
         handle: of a large body's file, owned by this object; `None` when the body is in the row.
         size: of the body, in bytes.
+        sealer: encrypts a large body; `None` when it is kept plain.
     """
 
     row: Row
     outcome: asyncio.Future[int]
     handle: int | None
     size: int
+    sealer: Sealer | None = None
     position: int = 0
 
     def close(self) -> None:
@@ -61,6 +79,17 @@ class Pending:
         if self.handle is not None:
             os.close(self.handle)
             self.handle = None
+
+
+@dataclass(slots=True, eq=False)
+class TreeWish:
+    """Somebody wants to know the tree, with all its nodes stored.
+
+    Args:
+        outcome: gets size and root.
+    """
+
+    outcome: asyncio.Future[tuple[int, bytes]]
 
 
 @dataclass(slots=True)
@@ -80,19 +109,21 @@ class Writer:
     """The thread and its queue.
 
     Args:
-        database: the node's.
+        store: where rows go; closed when the thread ends.
+        load_tree: gives the tree over the records that are there.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, store: Store, load_tree: Callable[[], TreeState]) -> None:
         self.counters = Counters()
-        self._database = database
-        self._connection = database.autocommit_connection()
-        self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self._store = store
+        self._load_tree = load_tree
+        self._tree = load_tree()
+        self._queue: queue.SimpleQueue[Pending | TreeWish | None] = queue.SimpleQueue()
         self._large: deque[Pending] = deque()
         self._ready: list[Pending] = []
         self._held: list[Pending] = []
-        self._orphans: deque[int] = deque(statements.orphans(self._connection))
-        self._next_checkpoint = 0.0
+        self._wishes: list[TreeWish] = []
+        self._orphans: deque[int] = deque(store.orphans())
         self._stopping = False
         # Without it a row could be queued after the thread looked for the last time, and its appender wait for ever.
         self._door = Lock()
@@ -105,10 +136,10 @@ class Writer:
     @property
     def waiting(self) -> int:
         """How many rows nobody has written yet."""
-        return self._queue.qsize() + len(self._large) + len(self._ready)
+        return self._queue.qsize() + len(self._large) + len(self._ready) + len(self._wishes)
 
-    def submit(self, pending: Pending) -> None:
-        """Queue a row.
+    def submit(self, pending: Pending | TreeWish) -> None:
+        """Queue a row, or a wish.
 
         Raises:
             LoggingFailed: the thread has ended.
@@ -117,7 +148,8 @@ class Writer:
             if not self._stopping:
                 self._queue.put(pending)
                 return
-        pending.close()
+        if isinstance(pending, Pending):
+            pending.close()
         raise LoggingFailed("The message log is closed; start the server again.")
 
     def stop(self) -> None:
@@ -131,12 +163,13 @@ class Writer:
         try:
             while self._turn():
                 pass
+            self._store_nodes()
         finally:
             # Also when a defect ended the thread: nobody may wait for ever, or believe that a record is safe.
             with self._door:
                 self._stopping = True
             self._abandon()
-            self._connection.close()
+            self._store.close()
 
     def _turn(self) -> bool:
         """Write all that waits, and a piece of one large body; `False` when there is nothing left to do, ever."""
@@ -149,7 +182,10 @@ class Writer:
         elif self._orphans:
             self._remove_piece(self._orphans[0])
         self._held = []
-        self._bound_wal()
+        if self._wishes or len(self._tree.unstored) >= LEAVES_UNSTORED:
+            self._store_nodes()
+            self._grant()
+        self._store.upkeep()
         return not self._stopping or self.waiting > 0
 
     def _take(self) -> list[Pending]:
@@ -161,10 +197,12 @@ class Writer:
                 self._sort_in(self._queue.get_nowait(), batch)
         return batch
 
-    def _sort_in(self, pending: Pending | None, batch: list[Pending]) -> None:
+    def _sort_in(self, pending: Pending | TreeWish | None, batch: list[Pending]) -> None:
         if pending is None:
             return
-        if pending.outcome.cancelled():
+        if isinstance(pending, TreeWish):
+            self._wishes.append(pending)
+        elif pending.outcome.cancelled():
             pending.close()
         elif pending.handle is None:
             batch.append(pending)
@@ -173,29 +211,42 @@ class Writer:
 
     def _commit(self, batch: Sequence[Pending]) -> Iterable[Outcome]:
         """Write a batch; when one row spoils it, halving finds that row in few commits and saves the others."""
+        rows = [pending.row for pending in batch]
         try:
-            last = statements.insert_records(self._connection, [pending.row for pending in batch])
-        except sqlite3.Error as error:
-            if len(batch) == 1 or _code(error) & _PRIMARY_CODE not in _ONE_ROWS_FAULT:
-                return [(pending, self._failure(error)) for pending in batch]
+            numbers = self._insert(rows)
+        except StoreRefused as error:
+            if len(batch) == 1 or error.refusal is Refusal.ALL:
+                return [(pending, _failure(error)) for pending in batch]
             middle = len(batch) // 2
             return [*self._commit(batch[:middle]), *self._commit(batch[middle:])]
         self.counters.commits += 1
-        return [(pending, last - len(batch) + number) for number, pending in enumerate(batch, start=1)]
+        return list(zip(batch, numbers, strict=True))
 
-    def _failure(self, error: sqlite3.Error) -> XRoadError:
-        failure: XRoadError
-        if _code(error) == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
-            failure = InvalidMessage(
-                "A message with this request id is in the message log already; send each message under a new id.",
-                code_suffix="DuplicateRecord",
-            )
-        else:
-            failure = LoggingFailed(
-                f"The message could not be made durable ({error}); look at the disk of the server's database."
-            )
-        failure.__cause__ = error
-        return failure
+    def _insert(self, rows: Sequence[Row]) -> Sequence[int]:
+        """Give the rows the next places in the tree, and write them."""
+        try:
+            numbers = self._store.insert_records(self._placed(rows))
+        except StoreRefused as error:
+            if error.refusal is not Refusal.TREE:
+                raise
+            # A commit that was reported as failed, and was none: what is stored says how the tree goes on.
+            self._reload()
+            numbers = self._store.insert_records(self._placed(rows))
+        self._tree.grow([row[LEAF_HASH] for row in rows])
+        return numbers
+
+    def _placed(self, rows: Sequence[Row]) -> Sequence[Row]:
+        for index, row in enumerate(rows, start=self._tree.frontier.size):
+            row[LEAF_INDEX] = index
+            if row[LEAF_HASH] is None:
+                seal_row(row)
+        return rows
+
+    def _reload(self) -> None:
+        try:
+            self._tree = self._load_tree()
+        except (SQLAlchemyError, LeavesMissing) as error:
+            raise StoreRefused(Refusal.ALL, "the log's tree cannot be read") from error
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
@@ -206,9 +257,7 @@ class Writer:
             if not isinstance(outcome, int) and (body := pending.row[BODY_ID]) is not None:
                 self._orphans.append(body)
         for loop, settled in by_loop.items():
-            # A loop that is closed has nobody left who waits.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(partial(_tell, settled))
+            _wake(loop, partial(_tell, settled))
 
     def _count(self, outcome: int | XRoadError) -> None:
         if isinstance(outcome, int):
@@ -226,11 +275,13 @@ class Writer:
             return
         try:
             if pending.row[BODY_ID] is None:
-                pending.row[BODY_ID] = statements.new_body(self._connection)
+                pending.row[BODY_ID] = self._store.new_body()
             data = os.pread(pending.handle, CHUNK_SIZE, pending.position)
-            statements.insert_chunk(self._connection, pending.row[BODY_ID], pending.position // CHUNK_SIZE, data)
-        except sqlite3.Error as error:
-            self._settle([(pending, self._failure(error))])
+            number = pending.position // CHUNK_SIZE
+            stored = data if pending.sealer is None else pending.sealer.seal(number, data)
+            self._store.insert_chunk(pending.row[BODY_ID], number, day_of(pending.row[TIME]), stored)
+        except StoreRefused as error:
+            self._settle([(pending, _failure(error))])
             return
         except OSError as error:
             self._settle([(pending, LoggingFailed(f"A spooled body cannot be read ({error.strerror})."))])
@@ -240,6 +291,8 @@ class Writer:
     def _advance(self, pending: Pending, count: int) -> None:
         pending.position += count
         if pending.position >= pending.size:
+            if pending.sealer is not None:
+                note_stored_digest(pending.row, pending.sealer.stored_digest())
             self._ready.append(pending)
         elif count == CHUNK_SIZE:
             self._large.append(pending)
@@ -253,45 +306,89 @@ class Writer:
 
     def _remove_piece(self, body: int) -> None:
         try:
-            removed = statements.delete_chunks(self._connection, body, _ORPHAN_SLICE)
+            removed = self._store.delete_chunks(body, _ORPHAN_SLICE)
             if removed < _ORPHAN_SLICE:
-                statements.delete_body(self._connection, body)
-        except sqlite3.Error as error:
+                self._store.delete_body(body)
+        except StoreRefused as error:
             self.counters.last_failure = f"An unfinished body could not be removed ({error}); look at the disk."
             removed = 0  # the next start tries again: a full disk must not make this thread spin
         if removed < _ORPHAN_SLICE:
             self._orphans.popleft()
 
-    def _bound_wal(self) -> None:
-        if self._database.wal_bytes() < WAL_LIMIT_BYTES or time.monotonic() < self._next_checkpoint:
-            return
-        self._next_checkpoint = time.monotonic() + _CHECKPOINT_PAUSE_SECONDS
-        with contextlib.suppress(sqlite3.OperationalError):  # readers are in the way: the next attempt may do it
-            statements.checkpoint(self._connection, _CHECKPOINT_WAIT_MILLISECONDS)
+    def _store_nodes(self) -> None:
+        """Write the nodes that wait; when the database refuses, they wait on: the records have all it takes."""
+        nodes = self._tree.unstored
+        for start in range(0, len(nodes), _NODES_AT_ONCE):
+            try:
+                self._store.insert_nodes(nodes[start : start + _NODES_AT_ONCE])
+            except StoreRefused as error:
+                self.counters.last_failure = f"The log's tree could not be written ({error}); look at the disk."
+                del nodes[:start]
+                return
+        nodes.clear()
+
+    def _grant(self) -> None:
+        wishes, self._wishes = self._wishes, []
+        answer = (self._tree.frontier.size, self._tree.frontier.root())
+        for wish in wishes:
+            if self._tree.unstored:
+                failure = LoggingFailed("The message log's tree could not be written; look at the database's disk.")
+                _wake(wish.outcome.get_loop(), partial(_refuse, wish.outcome, failure))
+            else:
+                _wake(wish.outcome.get_loop(), partial(_give, wish.outcome, answer))
 
     def _abandon(self) -> None:
         left = [*self._held, *self._ready, *self._large]
+        wishes, self._wishes = self._wishes, []
         with contextlib.suppress(queue.Empty):
             while True:
                 pending = self._queue.get_nowait()
-                left.extend([pending] if pending is not None else [])
-        self._settle(
-            [(pending, LoggingFailed("The message log was closed; start the server again.")) for pending in left]
+                if isinstance(pending, TreeWish):
+                    wishes.append(pending)
+                elif pending is not None:
+                    left.append(pending)
+        closed = "The message log was closed; start the server again."
+        self._settle([(pending, LoggingFailed(closed)) for pending in left])
+        for wish in wishes:
+            _wake(wish.outcome.get_loop(), partial(_refuse, wish.outcome, LoggingFailed(closed)))
+
+
+def _failure(error: StoreRefused) -> XRoadError:
+    failure: XRoadError
+    if error.refusal is Refusal.DUPLICATE:
+        failure = InvalidMessage(
+            "A message with this request id is in the message log already; send each message under a new id.",
+            code_suffix="DuplicateRecord",
         )
+    else:
+        failure = LoggingFailed(
+            f"The message could not be made durable ({error}); look at the disk of the server's database."
+        )
+    failure.__cause__ = error
+    return failure
 
 
-def _code(error: sqlite3.Error) -> int:
-    """Give SQLite's extended code; errors of the driver itself have none."""
-    code: int = getattr(error, "sqlite_errorcode", 0)
-    return code
+def _wake(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    # A loop that is closed has nobody left who waits.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)
 
 
 def _tell(outcomes: Iterable[Outcome]) -> None:
     """Wake those who wait; runs in their event loop."""
     for pending, outcome in outcomes:
-        if pending.outcome.done():
-            continue  # the exchange was cancelled meanwhile; its record stays, as the log may say more than was sent
+        # A cancelled exchange's record stays all the same, as the log may say more than was sent.
         if isinstance(outcome, int):
-            pending.outcome.set_result(outcome)
+            _give(pending.outcome, outcome)
         else:
-            pending.outcome.set_exception(outcome)
+            _refuse(pending.outcome, outcome)
+
+
+def _give(future: asyncio.Future[T], value: T) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _refuse(future: asyncio.Future[T], error: XRoadError) -> None:
+    if not future.done():
+        future.set_exception(error)

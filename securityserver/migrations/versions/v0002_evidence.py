@@ -66,6 +66,7 @@ def _tree() -> None:
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.Column("archive_id", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("level", "position"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "log_tree_head",

@@ -18,11 +18,12 @@ from securityserver.messagelog import (
     Body,
     Direction,
     LogLimits,
+    MessageLog,
     MessageLogReader,
     Side,
     SpoolDirectory,
+    sqlitestore,
     statements,
-    writer,
 )
 from securityserver.migrations import open_node_database
 from tests.support.messagelog import AT, database_url, make_record, running_log
@@ -43,6 +44,12 @@ def query(directory: Path, sql: str) -> list[tuple[Any, ...]]:
         rows = connection.execute(sql).fetchall()
         connection.commit()
         return rows
+
+
+def driver(log: MessageLog) -> sqlite3.Connection:
+    store = log._writer._store
+    assert isinstance(store, sqlitestore.SqliteStore)
+    return store._connection
 
 
 async def until(condition: Any) -> None:
@@ -200,7 +207,7 @@ async def test_a_large_body_needs_little_memory_and_a_bounded_wal(tmp_path: Path
         assert size == 64 * 1024 * 1024
         assert peak < 16 * 1024 * 1024
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident < 48 * 1024  # KiB
-        assert (tmp_path / "node.db-wal").stat().st_size < writer.WAL_LIMIT_BYTES
+        assert (tmp_path / "node.db-wal").stat().st_size < sqlitestore.WAL_LIMIT_BYTES
 
 
 async def test_a_large_body_does_not_hold_others_up(tmp_path: Path, spools: SpoolDirectory) -> None:
@@ -271,7 +278,7 @@ async def test_closing_writes_what_is_queued_and_refuses_more(tmp_path: Path) ->
 
 async def test_a_full_database_refuses_and_recovers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running_log(tmp_path) as log:
-        connection = log._writer._connection
+        connection = driver(log)
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         await asyncio.to_thread(connection.execute, f"PRAGMA max_page_count={pages + 40}")
         records = [make_record(signature=bytes(10_000)) for _ in range(32)]
@@ -291,7 +298,7 @@ async def test_a_body_that_does_not_fit_leaves_nothing(tmp_path: Path, spools: S
         for _ in range(6):
             await spool.write(bytes(1024 * 1024))
         body = await spool.finish()
-        connection = log._writer._connection
+        connection = driver(log)
         await asyncio.to_thread(connection.execute, "PRAGMA max_page_count=1000")
         with pytest.raises(LoggingFailed, match="full"):
             await log.append(make_record(body=body))
@@ -331,7 +338,7 @@ def test_a_disk_that_refuses_writes(tmp_path: Path) -> None:
 
 async def test_a_locked_database_refuses_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running_log(tmp_path) as log:
-        log._writer._connection.execute("PRAGMA busy_timeout=50")
+        driver(log).execute("PRAGMA busy_timeout=50")
         with closing(sqlite3.connect(tmp_path / "node.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             async with asyncio.timeout(2):  # 64 rows, each with a wait of its own, would take 3 s
@@ -354,7 +361,7 @@ async def test_a_defect_in_the_thread_leaves_nobody_waiting(tmp_path: Path, monk
 
 
 async def test_a_reader_cannot_make_the_wal_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "WAL_LIMIT_BYTES", 2_000_000)
+    monkeypatch.setattr(sqlitestore, "WAL_LIMIT_BYTES", 2_000_000)
     async with running_log(tmp_path) as log:
         wal = tmp_path / "node.db-wal"
         with closing(sqlite3.connect(tmp_path / "node.db", isolation_level=None)) as reader:

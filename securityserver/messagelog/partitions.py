@@ -1,0 +1,40 @@
+"""A partition a day of records and large bodies on PostgreSQL, so that a day is dropped at once and not row by row.
+
+It refuses to know when: the store makes days ahead, and removal drops those that are archived.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from securityserver.messagelog.records import DAY_MILLISECONDS, moment
+
+# Made while nobody waits: to make one takes a lock that waits for readers.
+DAYS_AHEAD: Final = 7
+
+
+def name_of(table: str, day: int) -> str:
+    """Give the name of a day's partition; `day` counts from 1970-01-01."""
+    return f"{table}_{moment(day * DAY_MILLISECONDS):%Y%m%d}"
+
+
+def make_statements(days: Iterable[int]) -> list[str]:
+    """Give what makes those days' partitions, where they are missing."""
+    statements = []
+    for day in days:
+        statements += [
+            _made("log_record", day, day * DAY_MILLISECONDS, (day + 1) * DAY_MILLISECONDS),
+            _made("log_body_chunk", day, day, day + 1),
+        ]
+    return statements
+
+
+def _made(table: str, day: int, start: int, end: int) -> str:
+    name = name_of(table, day)
+    return f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table} FOR VALUES FROM ({start}) TO ({end})"
+
+
+def drop(connection: Connection, day: int) -> None:
+    """Drop a day, with all its records and large bodies; their marks in the tree must stand already."""
+    connection.execute(text(f"DROP TABLE {name_of('log_record', day)}, {name_of('log_body_chunk', day)}"))

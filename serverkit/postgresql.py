@@ -1,0 +1,94 @@
+"""Everything that only PostgreSQL knows: how connections are opened, and what one process claims for itself.
+
+It refuses to know tables. `serverkit.database` opens a database with it when the URL says so; the driver (psycopg) is
+an extra that only those nodes need.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL
+
+from serverkit.claims import Claimed
+
+CONNECT_SECONDS = 10
+# As SQLite's wait for a lock: long enough for another's short transaction, short enough that a caller gets an answer.
+LOCK_WAIT_MILLISECONDS = 10_000
+# Advisory locks are numbers: those of this software have one first half, so that no other program's meets them.
+_LOCK_SPACE = 0x53504E
+_MIGRATION_LOCK = 0
+
+
+def engine(url: URL, *, read_only: bool) -> Engine:
+    """Make the pool of connections that read, or that write."""
+    made = create_engine(
+        url,
+        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "spean"},
+        pool_pre_ping=True,  # after the server was restarted, nobody gets a connection that it has cut
+    )
+    event.listen(made, "connect", _on_connect)
+    if read_only:
+        event.listen(made, "begin", _on_begin_read)
+    return made
+
+
+def lock_migrations(connection: Connection) -> None:
+    """Let one process at a time change the tables, until the transaction ends."""
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK_SPACE}, {_MIGRATION_LOCK})"))
+
+
+def check_owner(connection: Connection, mark: str) -> None:
+    """Refuse a database that holds other tables than this program's.
+
+    Raises:
+        Claimed: it does.
+    """
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar_one() is None:
+        return
+    found = connection.execute(text("SELECT obj_description('alembic_version'::regclass)")).scalar_one()
+    if found != mark:
+        raise Claimed("this is another program's database; give the name of this server's own")
+
+
+def mark_owner(connection: Connection, mark: str) -> None:
+    """Write into the database whose it is."""
+    connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{mark}'"))
+
+
+class AdvisoryClaim:
+    """A lock that the server gives back when the connection ends, however the process does.
+
+    Args:
+        writer: the pool.
+        name: of what is claimed.
+
+    Raises:
+        Claimed: another process has it.
+    """
+
+    def __init__(self, writer: Engine, name: str) -> None:
+        self._pooled = writer.raw_connection()
+        self._pooled.detach()
+        connection: Any = self._pooled.driver_connection
+        connection.autocommit = True
+        query = f"SELECT pg_try_advisory_lock({_LOCK_SPACE}, hashtext(%s))"
+        if not connection.execute(query, (name,)).fetchone()[0]:
+            connection.close()
+            raise Claimed(name)
+        self.connection = connection
+
+    def release(self) -> None:
+        """Let others do it."""
+        self.connection.close()
+
+
+def _on_connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
+    connection.autocommit = True
+    # A commit returns after it is on the disk, whatever the server's own settings say.
+    connection.execute("SET synchronous_commit = on")
+    connection.execute(f"SET lock_timeout = {LOCK_WAIT_MILLISECONDS:d}")
+    connection.autocommit = False
+
+
+def _on_begin_read(connection: Connection) -> None:
+    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
