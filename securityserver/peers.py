@@ -28,6 +28,7 @@ from xroad.errors import NetworkError, PeerError, PeerIoError, SslAuthentication
 from xroad.globalconf.snapshot import TrustSnapshot
 from xroad.identifiers import ClientId
 from xroad.ocsp import describe
+from xroad.reading import load_certificate
 from xroad.verdicts import VerdictCache
 
 log = get_logger("peers")
@@ -43,12 +44,28 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class _Judgement:
+    """For whom, by which global configuration and for which span a peer's certificate was found good."""
+
+    provider: ClientId
+    snapshot: str
+    since: datetime
+    until: datetime
+
+    def covers(self, route: Route, at: datetime) -> bool:
+        """Tell whether it answers for this route at this time, so that nothing need be judged anew."""
+        same = self.provider == route.provider and self.snapshot == route.trust.digest
+        return same and self.since <= at < self.until
+
+
+@dataclass(slots=True)
 class _Judged:
-    """An open connection, and whose it is."""
+    """An open connection, whose it is, and how it was judged last."""
 
     connection: PeerConnection
     certificate: x509.Certificate
     address: str
+    judgement: _Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +166,11 @@ class PeerClient:
 
     async def _still_good(self, judged: _Judged, route: Route, at: datetime) -> bool:
         # A connection outlives what let it in: its certificate may have been unregistered or revoked since.
-        try:
-            await self._judge(judged.certificate, judged.address, route, at)
-        except XRoadError:
-            return False
+        if not judged.judgement.covers(route, at):
+            try:
+                judged.judgement = await self._judge(judged.certificate, judged.address, route, at)
+            except XRoadError:
+                return False
         return True
 
     def _keep(self, route: Route, judged: _Judged, context: NodeContext) -> None:
@@ -199,13 +217,13 @@ class PeerClient:
         connection = await self._handshake(winner, context)
         try:
             certificate = _shown(connection)
-            await self._judge(certificate, winner.address, route, at)
+            judgement = await self._judge(certificate, winner.address, route, at)
         except BaseException:
             connection.close()
             raise
         if len(route.addresses) > 1:
             self._fastest[route.addresses] = winner.address, time.monotonic() + self._limits.fastest_server_seconds
-        return _Judged(connection, certificate, winner.address)
+        return _Judged(connection, certificate, winner.address, judgement)
 
     async def _handshake(self, winner: Winner, context: NodeContext) -> PeerConnection:
         try:
@@ -224,7 +242,7 @@ class PeerClient:
             ) from error
         return PeerConnection(reader, writer, winner.address)
 
-    async def _judge(self, certificate: x509.Certificate, address: str, route: Route, at: datetime) -> None:
+    async def _judge(self, certificate: x509.Certificate, address: str, route: Route, at: datetime) -> _Judgement:
         """Hold a peer to what the global configuration says of it: whom it serves, usage, path, time and OCSP."""
         _require_registered(certificate, route)
         answer = self._relay.known(certificate, at) or await self._relay.fetch(certificate, address, at)
@@ -232,13 +250,14 @@ class PeerClient:
         verify_auth_certificate((certificate,), responses, route.trust, at, instance=instance, cache=self._verdicts)
         verdict = verify_chain(certificate, (), responses, route.trust, at, "auth", instance, cache=self._verdicts)
         self._relay.remember(certificate, answer, verdict.until)
+        return _Judgement(route.provider, route.trust.digest, verdict.since, verdict.until)
 
 
 def _shown(connection: PeerConnection) -> x509.Certificate:
     der = peer_certificate(connection.tls)
     if der is None:
         raise SslAuthenticationFailed("The provider's security server showed no certificate.")
-    return x509.load_der_x509_certificate(der)
+    return load_certificate(der)
 
 
 def _require_registered(certificate: x509.Certificate, route: Route) -> None:
