@@ -4,7 +4,7 @@ It refuses to know files, databases and clocks: bytes, a trust snapshot and a ti
 The download service and the archive build them; `spean verify` reads them; whoever holds one needs neither of us.
 """
 
-from xroad.asic.agreement import Comparison, compare, exchange_of
+from xroad.asic.agreement import Comparison, Trace, compare, trace_of
 from xroad.asic.builder import Parts, begin, build, escaped, file_name, stamped
 from xroad.asic.container import Attachment, BatchStamp, Container, read
 from xroad.asic.message import SignedMessage, read_message
@@ -20,6 +20,7 @@ __all__ = [
     "Outcome",
     "Parts",
     "SignedMessage",
+    "Trace",
     "Verdict",
     "VerifiedContainer",
     "ZipWriter",
@@ -27,11 +28,11 @@ __all__ = [
     "build",
     "compare",
     "escaped",
-    "exchange_of",
     "file_name",
     "judge",
     "read",
     "read_message",
     "stamped",
+    "trace_of",
     "verify",
 ]

@@ -188,43 +188,38 @@ def test_names_are_those_of_x_road(query_id: str, response: bool, number: int, n
     assert asic.file_name(query_id, response=response, number=number) == name
 
 
-def exchange(response: Sample) -> tuple[asic.VerifiedContainer, asic.VerifiedContainer]:
-    found = [made.judge().verified for made in (sample(), response)]
-    assert found[0] is not None
-    assert found[1] is not None
-    return found[0], found[1]
+def trace(made: Sample) -> asic.Trace:
+    verified = made.judge().verified
+    assert verified is not None
+    return asic.trace_of(verified)
 
 
-def test_both_sides_of_an_exchange_agree() -> None:
-    request, response = exchange(sample(head=response_head(), signer=("GOV", "MOP")))
-    other_side = sample(stamp="none")
-    again = stamped_anew(sample(), sample().parts.signature).judge().verified
-    assert again is not None
-    assert other_side is not None
-    compared = asic.compare([request, response, again, response])
+@pytest.mark.parametrize("body", [BODY, b"", None])
+def test_both_sides_of_an_exchange_agree(body: bytes | None) -> None:
+    request = sample(body=body)
+    other_side = stamped_anew(request, request.parts.signature)
+    response = trace(sample(head=response_head(body=body), signer=("GOV", "MOP")))
+    compared = asic.compare([trace(request), response, trace(other_side), response])
     assert (compared.requests, compared.responses, compared.differences) == (2, 2, ())
-    assert asic.exchange_of(request) == asic.exchange_of(response) == asic.exchange_of(again)
+    assert response.exchange == trace(request).exchange == trace(other_side).exchange
 
 
 def test_a_response_to_another_request_does_not_agree() -> None:
-    request, response = exchange(sample(head=response_head(body=b"other"), signer=("GOV", "MOP")))
-    assert "another request" in asic.compare([request, response]).differences[0]
+    response = trace(sample(head=response_head(body=b"other"), signer=("GOV", "MOP")))
+    assert asic.compare([trace(sample()), response]).differences == ("response: it was signed for another request",)
+    other = replace(response, query_id="other")
+    assert "response: its message id is not the request's" in asic.compare([trace(sample()), other]).differences
 
 
 def test_sides_that_hold_different_messages_do_not_agree() -> None:
-    one, other = sample().judge().verified, sample(body=b"other").judge().verified
-    assert one is not None
-    assert other is not None
-    assert asic.compare([one, other]).differences == ("request: attachment1 differs", "request: the signatures differ")
+    compared = asic.compare([trace(sample()), trace(sample(body=b"other"))])
+    assert compared.differences == ("request: attachment1 differs", "request: the signatures differ")
 
 
 def test_a_side_without_bodies_agrees_with_one_that_has_them() -> None:
     made = sample()
     bare = replace(made, parts=replace(made.parts, attachments=0), attachments=())
-    one, other = made.judge().verified, bare.judge().verified
-    assert one is not None
-    assert other is not None
-    assert asic.compare([one, other]).differences == ()
+    assert asic.compare([trace(made), trace(bare)]).differences == ()
 
 
 def test_a_container_needs_a_message_that_names_its_parties() -> None:
