@@ -23,7 +23,6 @@ from typing import Final
 from securityserver.archiving.bundle import Containers, write_archive
 from securityserver.archiving.errors import ArchiveRefused, ArchivingFailed
 from securityserver.archiving.ledger import Archive, Ledger, Member
-from securityserver.archiving.lock import only_one
 from securityserver.archiving.removal import Remover
 from securityserver.archiving.settings import ArchiveSettings
 from securityserver.archiving.stores import Store
@@ -35,6 +34,7 @@ from xroad.linkinginfo import LinkingInfo
 
 log = get_logger("archive")
 
+_OWNER_ONLY: Final = 0o700
 _PLAIN: Final = "archive.zip"
 _ENCRYPTED: Final = "archive.zip.gpg"
 
@@ -80,7 +80,8 @@ class Archiver:
         Raises:
             ArchivingFailed: it could not go on; what is archived stays so.
         """
-        with only_one(self._work):
+        self._work.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+        with self._ledger.alone():
             self._sweep()
             archives = [await self._finish(archive) async for archive in self._planned()]
             removed = await self._remove()

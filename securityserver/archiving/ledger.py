@@ -9,6 +9,7 @@ the next run goes on with exactly its records: no record can be missed, and none
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -19,7 +20,7 @@ from securityserver.archiving.errors import ArchivingFailed, database_trouble
 from securityserver.archiving.settings import Grouping
 from securityserver.messagelog.records import milliseconds
 from securityserver.messagelog.tables import ARCHIVE, RECORD
-from serverkit.database import Database
+from serverkit.database import Database, DatabaseUnusable
 from xroad.identifiers import ClientId
 from xroad.linkinginfo import START, Link
 
@@ -72,6 +73,24 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only process that archives this log, wherever the others run; a claim ends with its process.
+
+        Raises:
+            ArchivingFailed: another process does it now.
+        """
+        try:
+            claim = self._database.claim("archive")
+        except DatabaseUnusable as error:
+            raise ArchivingFailed(
+                "Another process archives this server's messages now; try again when it is done."
+            ) from error
+        try:
+            yield
+        finally:
+            claim.release()
 
     def unfinished(self) -> list[Archive]:
         """Give the archives that an earlier run planned and did not verify, oldest first."""

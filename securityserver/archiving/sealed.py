@@ -16,6 +16,7 @@ from securityserver.archiving.errors import ArchiveRefused
 from securityserver.messagelog.body import CHUNK_SIZE
 from securityserver.messagelog.bodycipher import SALT_BYTES, BodyDamaged, BodyOpener, context_of
 from securityserver.messagelog.keys import BodyKeys, LogKeyUnusable
+from securityserver.messagelog.leaf import FIELDS
 
 FORM: Final = "spean-sealed-body-1"
 _TAG_BYTES: Final = 16
@@ -56,7 +57,7 @@ def header_line(row: Mapping[str, Any], wrapped: str) -> bytes:
     header = {
         "form": FORM,
         "wrapped": json.loads(wrapped),
-        "context": _text(context_of(row)),
+        "context": _text(context_of([row[name] for name in FIELDS])),
         "chunk": CHUNK_SIZE if row["body_id"] is not None else row["body_size"],
         "size": row["body_size"],
         "digest": _text(row["body_digest"]),

@@ -1,9 +1,8 @@
 """Logs with time-stamped records, and archivers over them, for tests."""
 
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from xroad.asic.builder import Parts, build
 from xroad.xades import SignatureData
 
 NOW = AT + timedelta(hours=1)
-CONTAINER = b"<head/>"
+NOTHING: tuple[bytes, ...] = ()
 
 
 def parts(text: str, at: datetime = AT) -> Parts:
@@ -37,8 +36,8 @@ class SampleContainers:
         sink(build(parts(f"record {record_id}")))
 
     async def sealed(self, _record_id: int) -> AsyncIterator[bytes]:
-        return
-        yield b""  # makes it a generator
+        for piece in NOTHING:
+            yield piece
 
 
 def seed(database: Database, *changes: dict[str, Any], stamped: bool = True) -> list[int]:
@@ -71,7 +70,7 @@ def node_database(directory: Path) -> Any:
         database.close()
 
 
-def archiver(database: Database, directory: Path, *, now: datetime = NOW, **changes: Any) -> Archiver:
+def archiver(database: Database, directory: Path, **changes: Any) -> Archiver:
     fields = {"directory": directory / "archives"} | changes.pop("settings", {})
     settings = ArchiveSettings(**fields)
     made: dict[str, Any] = {
@@ -81,7 +80,7 @@ def archiver(database: Database, directory: Path, *, now: datetime = NOW, **chan
         "store": DirectoryStore(directory / "archives"),
         "containers": SampleContainers(),
         "work": directory / "work",
-        "now": lambda: now,
+        "now": lambda: NOW,
     }
     return Archiver(**(made | changes))
 
@@ -104,9 +103,8 @@ def files_in_ledger(database: Database) -> list[str]:
         return list(connection.execute(select(ARCHIVE.c.file_name).order_by(ARCHIVE.c.id)).scalars())
 
 
-def utc(*fields: int) -> datetime:
-    return datetime(*fields, tzinfo=UTC)  # type: ignore[misc,arg-type]
-
-
-def pid() -> int:
-    return os.getpid()
+def marks(database: Database) -> list[int]:
+    """Give the places in the tree whose records were removed."""
+    query = select(TREE_NODE.c.position).where(TREE_NODE.c.level == 0, TREE_NODE.c.archive_id.is_not(None))
+    with database.reading() as connection:
+        return list(connection.execute(query.order_by(TREE_NODE.c.position)).scalars())
