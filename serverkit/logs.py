@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 import structlog
@@ -133,17 +134,25 @@ def describe(error: BaseException) -> Mapping[str, object]:
 
 def _redact(_logger: object, _method: str, event: Event) -> Event:
     for key, value in event.items():
-        if type(value) is not int and key not in _OWN_KEYS:
+        if key not in _OWN_KEYS and (type(value) not in _HARMLESS or _is_secret(key)):
             event[key] = _clean(key, value)
     return event
 
+
+# Nothing can be hidden in them; most values of a line are of these.
+_HARMLESS = frozenset({int, float, bool, type(None)})
 
 # Made by the processors before: nothing to look for.
 _OWN_KEYS = frozenset({"event", "level", "time", "exception"})
 
 
+@lru_cache(maxsize=1024)
+def _is_secret(key: str) -> bool:
+    return key in SECRET_KEYS or _NOT_SNAKE.sub("_", key.lower()) in SECRET_KEYS
+
+
 def _clean(key: str, value: object) -> object:
-    if key in SECRET_KEYS or _NOT_SNAKE.sub("_", key.lower()) in SECRET_KEYS:
+    if _is_secret(key):
         return _REDACTED
     if isinstance(value, str):
         return value if len(value) <= _MAX_TEXT else f"{value[:_MAX_TEXT]}…"

@@ -59,6 +59,7 @@ def encode_segment(part: str) -> str:
     return quote(part, safe=_BARE)
 
 
+@lru_cache(maxsize=16384)  # the same few thousand names come in every message
 def check_part(part: str, name: str) -> None:
     """Refuse a part of an identifier that is empty, too long, or could be read as something else.
 

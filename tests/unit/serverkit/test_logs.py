@@ -123,3 +123,8 @@ def test_level_and_repeated_configuration(stream: io.StringIO) -> None:
     get_logger().info("quiet")
     logging.getLogger("lib").warning("once")
     assert [line["event"] for line in lines(stream)] == ["library_message"]
+
+
+def test_a_secret_that_is_a_number_is_redacted_too(stream: io.StringIO) -> None:
+    get_logger().info("opened", pin=123456)
+    assert lines(stream)[-1]["pin"] == "[redacted]"
