@@ -30,6 +30,7 @@ class Bus:
     layout: Layout
     ports: Ports
     members: Crew
+    token_seconds: float = 0.0
 
     @property
     def url(self) -> str:
@@ -48,9 +49,12 @@ class Bus:
 
     def node(self, each: Institution) -> Server:
         """Give what starts a node."""
-        words = ("node", "run", str(self.layout.node(each)))
+        words: tuple[str, ...] = ("node", "run", str(self.layout.node(each)))
         ports = self.ports.node(each)
-        return Server(each.key, words, LOOPBACK, ports.metrics, "/healthz", self.layout.log(each.key))
+        module = "spean"
+        if self.token_seconds:
+            module, words = "bench.slownode", (str(self.layout.node(each)), str(self.token_seconds))
+        return Server(each.key, words, LOOPBACK, ports.metrics, "/healthz", self.layout.log(each.key), module)
 
     def data(self, each: Institution) -> Path:
         """Give the folder where a node keeps what it writes."""
@@ -75,7 +79,12 @@ class Bus:
 
 @asynccontextmanager
 async def brought_up(
-    folder: Path, backend: str, *, key_type: KeyType = "ec-p256", service_seconds: int = 30
+    folder: Path,
+    backend: str,
+    *,
+    key_type: KeyType = "ec-p256",
+    service_seconds: int = 30,
+    token_seconds: float = 0.0,
 ) -> AsyncIterator[Bus]:
     """Run consumer and provider with keys of one type.
 
@@ -84,6 +93,7 @@ async def brought_up(
         backend: URL of the service that the provider offers.
         key_type: of both servers' authentication and signing keys.
         service_seconds: the service's timeout.
+        token_seconds: how long a signature takes with the tokens of both; 0 for the token as it is.
     """
     layout = Layout(folder)
     with reserved(None) as ports:
@@ -92,7 +102,7 @@ async def brought_up(
         services.write_text(_services(backend, service_seconds))
         apply_services(layout.node(MOP), services)
         async with crew() as members:
-            bus = Bus(layout, ports, members)
+            bus = Bus(layout, ports, members, token_seconds)
             await members.spawn(_authorities(layout, ports))
             await members.ready()
             await members.spawn([bus.node(each) for each in NODES])
@@ -101,9 +111,11 @@ async def brought_up(
 
 
 @asynccontextmanager
-async def running(folder: Path, key_type: KeyType, backend: str) -> AsyncIterator[Target]:
+async def running(
+    folder: Path, key_type: KeyType, backend: str, *, token_seconds: float = 0.0
+) -> AsyncIterator[Target]:
     """Run consumer and provider; what is yielded is where a client sends its requests."""
-    async with brought_up(folder, backend, key_type=key_type) as bus:
+    async with brought_up(folder, backend, key_type=key_type, token_seconds=token_seconds) as bus:
         yield Target(
             name=f"bus {key_type}",
             host=LOOPBACK,

@@ -30,7 +30,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server process: its name, the words after ``spean``, and where it tells whether it is well."""
+    """One server process: its name, the words after ``spean``, and where it tells whether it is well.
+
+    Measurements run servers that are not as they are delivered, out of a module of their own.
+    """
 
     name: str
     words: tuple[str, ...]
@@ -38,6 +41,7 @@ class Server:
     port: int
     health: str
     log: Path
+    module: str = "spean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ async def _spawn(server: Server) -> Running:
             *_leash(),
             sys.executable,
             "-m",
-            "spean",
+            server.module,
             *server.words,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
