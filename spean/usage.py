@@ -12,15 +12,16 @@ from typing import Any, Final
 
 from spean import __version__
 from spean.usage_log import export_arguments, list_arguments
+from spean.usage_verify import verify_arguments
 
 Adder = Callable[[argparse.ArgumentParser], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: its words, where its work is (``module:function``), its help, and its arguments."""
+    """One command: its one or two words, where its work is (``module:function``), its help, and its arguments."""
 
-    words: tuple[str, str]
+    words: tuple[str, ...]
     handler: str
     summary: str
     khmer: str
@@ -292,6 +293,17 @@ COMMANDS: Final = (
         export_arguments,
     ),
     Command(
+        ("verify",),
+        "spean.commands.verify:run",
+        "say whether signed documents hold: who signed what, and when",
+        "ផ្ទៀងផ្ទាត់ឯកសារដែលបានចុះហត្ថលេខា៖ នរណា អ្វី និងពេលណា",
+        (
+            "spean verify id-request-1.asice id-response-2.asice --conf verificationconf.zip",
+            "spean verify evidence/a.asice evidence/b.asice --conf verificationconf --json --extract messages",
+        ),
+        verify_arguments,
+    ),
+    Command(
         ("adapter", "serve"),
         "spean.commands.adapter_serve:run",
         "answer the shared standard's searches from a programme's own data",
@@ -347,13 +359,16 @@ def build_parser() -> argparse.ArgumentParser:
         for command in COMMANDS:
             if command.words[0] == group.word:
                 _add_command(commands, command)
+    for command in COMMANDS:
+        if len(command.words) == 1:
+            _add_command(groups, command)
     return parser
 
 
 def _add_command(commands: "argparse._SubParsersAction[_Parser]", command: Command) -> None:
     examples = "\n".join(f"  {example}" for example in command.examples)
     parser = commands.add_parser(
-        command.words[1],
+        command.words[-1],
         help=command.summary,
         description=f"{command.summary[0].upper()}{command.summary[1:]}.\n{command.khmer}",
         epilog=f"examples:\n{examples}",

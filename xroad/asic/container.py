@@ -48,7 +48,7 @@ class Container:
         files: the content of every small file of X-Road's, by name with a slash before, as references write it.
         listed: what the container's own manifest says it holds.
         surplus: names of files that X-Road does not write.
-        in_order: whether `mimetype` comes first and is stored, as ASiC recommends and archives repacked by hand do not.
+        in_order: whether `mimetype` comes first, as X-Road writes it and archives packed again by hand do not.
     """
 
     message: bytes
@@ -150,4 +150,4 @@ def _attachment(archive: Archive, name: str) -> Attachment:
 
 def _in_order(archive: Archive) -> bool:
     first = min(archive.entries.values(), key=lambda entry: entry.start)
-    return first.name == names.MIMETYPE and first.packed == first.size and first.method == 0
+    return first.name == names.MIMETYPE
