@@ -17,6 +17,9 @@ import aiohttp
 from pki.clock import Clock, SystemClock
 from pki.token import Signer, SoftwareToken
 from pki.upkeep import OcspUpkeep
+from securityserver.archiving.assembly import assemble
+from securityserver.archiving.keeper import ArchiveCollector, ArchiveKeeper
+from securityserver.archiving.ledger import Ledger
 from securityserver.config import NodeConfig
 from securityserver.consumer import Consumer
 from securityserver.contexts import TlsContexts
@@ -40,6 +43,7 @@ from securityserver.timestamping import Authorities, Budget, StampedLog, Timesta
 from securityserver.timestamping.observing import TimestampingCollector
 from securityserver.timestamping.settings import interval_of
 from securityserver.trust import TrustKeeper
+from serverkit.database import Database
 from serverkit.http import HttpServer, Listen
 from serverkit.logs import get_logger
 from serverkit.metrics import HealthChecks, Metrics, monitoring_app
@@ -75,6 +79,7 @@ class Parts:
     conf: ServerConfStore
     log: MessageLog
     timestamps: TimestampKeeper
+    archive: ArchiveKeeper | None
     spools: SpoolDirectory
     trust: TrustKeeper
     upkeep: OcspUpkeep
@@ -105,7 +110,8 @@ class Node:
             signer: what signs messages, given the token; the token itself when None.
 
         Raises:
-            DatabaseUnusable, SpoolUnusable, PkiError: its database, spool or token cannot be used.
+            DatabaseUnusable, SpoolUnusable, PkiError, ArchivingFailed: its database, spool, token or archive cannot be
+                used.
             OSError: one of its addresses is taken.
         """
         async with AsyncExitStack() as parts_up:
@@ -118,6 +124,8 @@ class Node:
                     loops.create_task(supervised("server configuration", parts.conf.follow)),
                     loops.create_task(supervised("time-stamping", parts.timestamps.run)),
                 ]
+                if parts.archive is not None:
+                    background.append(loops.create_task(supervised("archive", parts.archive.run)))
                 try:
                     async with _doors(parts) as addresses:
                         log.info("node_started", server=str(config.server.id))
@@ -170,6 +178,7 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack, signer: S
         conf,
         message_log,
         timestamps,
+        _archive(config, database, clock),
         spools,
         trust,
         upkeep,
@@ -179,6 +188,14 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack, signer: S
         provider,
         Metrics(),
     )
+
+
+def _archive(config: NodeConfig, database: Database, clock: Clock) -> ArchiveKeeper | None:
+    settings = config.archive
+    if settings is None:
+        return None
+    archiver = assemble(settings, database, config.archive_work_directory, clock.now)
+    return ArchiveKeeper(archiver, Ledger(database), timedelta(seconds=settings.interval_seconds), clock)
 
 
 def _timestamping(
@@ -245,4 +262,7 @@ def _monitoring(parts: Parts) -> aiohttp.web.Application:
     checks = HealthChecks()
     register_checks(checks, parts.trust, parts.upkeep, parts.log, parts.timestamps, parts.clock)
     TimestampingCollector(parts.timestamps, parts.metrics.registry)
+    if parts.archive is not None:
+        checks.register("archive", parts.archive.check)
+        ArchiveCollector(parts.archive, parts.metrics.registry)
     return monitoring_app(parts.metrics, checks)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from pki.pin import Pin
+from securityserver.archiving.settings import ArchiveSettings
 from securityserver.limits import Limits
 from securityserver.timestamping.settings import Timestamping
 from serverkit.config import load_toml, setting
@@ -94,6 +95,7 @@ class NodeConfig:
     ports: PeerPorts = field(default_factory=PeerPorts)
     globalconf: GlobalConfiguration = field(default_factory=GlobalConfiguration)
     timestamping: Timestamping = field(default_factory=Timestamping)
+    archive: ArchiveSettings | None = None
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -115,6 +117,11 @@ class NodeConfig:
     def spool_directory(self) -> Path:
         """Where large bodies wait while they are hashed and verified."""
         return self.server.data / "spool"
+
+    @property
+    def archive_work_directory(self) -> Path:
+        """Where an archive is made before it goes to its store."""
+        return self.server.data / "archive-work"
 
     @property
     def internal_tls_directory(self) -> Path:

@@ -147,11 +147,12 @@ class Ledger:
         self._update(archive, verified=1, time=milliseconds(at))
 
     def oldest_waiting(self) -> datetime | None:
-        """Give the time of the oldest record that is in no verified archive, time-stamped or not."""
-        open_archives = select(ARCHIVE.c.id).where(ARCHIVE.c.verified == 0)
-        waiting = RECORD.c.archive_id.is_(None) | RECORD.c.archive_id.in_(open_archives)
-        rows = self._rows(select(func.min(RECORD.c.time).label("time")).where(waiting))
-        return None if rows[0]["time"] is None else _EPOCH + timedelta(milliseconds=rows[0]["time"])
+        """Give the time of the first record that is in no verified archive, time-stamped or not."""
+        waiting = select(RECORD.c.id, RECORD.c.time).where(RECORD.c.archive_id.is_(None)).order_by(RECORD.c.id).limit(1)
+        first = select(func.min(ARCHIVE.c.first_id)).where(ARCHIVE.c.verified == 0).scalar_subquery()
+        planned = select(RECORD.c.id, RECORD.c.time).where(RECORD.c.id == first)
+        rows = [*self._rows(waiting), *self._rows(planned)]
+        return min((_EPOCH + timedelta(milliseconds=row["time"]) for row in rows), default=None)
 
     def last_success(self) -> datetime | None:
         """Give when an archive was last verified."""
