@@ -67,9 +67,9 @@ class AdvisoryClaim:
     """
 
     def __init__(self, writer: Engine, name: str) -> None:
-        self._pooled = writer.raw_connection()
-        self._pooled.detach()
-        connection: Any = self._pooled.driver_connection
+        pooled = writer.raw_connection()
+        connection: Any = pooled.driver_connection
+        pooled.detach()
         connection.autocommit = True
         query = f"SELECT pg_try_advisory_lock({_LOCK_SPACE}, hashtext(%s))"
         if not connection.execute(query, (name,)).fetchone()[0]:

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.postgres import any_database, postgresql_server, postgresql_url
 from tests.support.shared import need_shared
+
+__all__ = ["any_database", "postgresql_server", "postgresql_url"]  # fixtures: found here by every test
 
 
 @pytest.fixture

@@ -5,17 +5,23 @@ No message leaves a security server before its record has been appended.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Self
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from securityserver.messagelog import treeheads
 from securityserver.messagelog.bodies import PLAIN, BodyKeeping
 from securityserver.messagelog.reader import MessageLogReader
 from securityserver.messagelog.records import BODY_FORM, BodyForm, Record, Row, row_of
 from securityserver.messagelog.store import open_store
+from securityserver.messagelog.treeheads import Sign, TreeHead, head_bytes
 from securityserver.messagelog.treestate import LeavesMissing, TreeState
-from securityserver.messagelog.writer import Pending, Writer
+from securityserver.messagelog.writer import Pending, TreeWish, Writer
 from serverkit.database import Database, DatabaseUnusable
+from xroad.errors import DatabaseError
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +58,16 @@ class MessageLog:
     """The log of one node; `open` it once per process.
 
     Args:
-        reader: reads the same database.
+        database: the node's.
         writer: a running thread.
         limits: how much may wait.
         bodies: how bodies are kept.
     """
 
-    def __init__(self, reader: MessageLogReader, writer: Writer, limits: LogLimits, bodies: BodyKeeping) -> None:
-        self.reader = reader
+    def __init__(self, database: Database, writer: Writer, limits: LogLimits, bodies: BodyKeeping) -> None:
+        self.reader = MessageLogReader(database)
+        self._database = database
+        self._signed_size = 0
         self._bodies = bodies
         self._room = asyncio.Semaphore(limits.pending)
         self._writer = writer
@@ -80,7 +88,7 @@ class MessageLog:
         """
         writer = await asyncio.to_thread(_writer, database)
         writer.start()
-        return cls(MessageLogReader(database), writer, limits or LogLimits(), bodies or PLAIN)
+        return cls(database, writer, limits or LogLimits(), bodies or PLAIN)
 
     async def append(self, record: Record) -> int:
         """Make a record durable, and give its number.
@@ -97,6 +105,30 @@ class MessageLog:
             outcome: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             self._writer.submit(Pending(row, outcome, _handle(record, row), record.body.size, sealer))
             return await outcome
+
+    async def sign_head(self, sign: Sign, at: datetime) -> TreeHead | None:
+        """Have the tree over all records that are durable now signed, and keep that; `None` when there is nothing new.
+
+        Raises:
+            LoggingFailed, DatabaseError: the tree or the head cannot be written.
+        """
+        wish = TreeWish(asyncio.get_running_loop().create_future())
+        self._writer.submit(wish)
+        size, root = await wish.outcome
+        if size == self._signed_size:
+            return None
+        signature, certificate = await sign(head_bytes(size, root, at))
+        head = TreeHead(size, root, at, signature, certificate)
+        try:
+            number = await asyncio.to_thread(self._keep_head, head)
+        except SQLAlchemyError as error:
+            raise DatabaseError("A tree head cannot be kept; look at the disk of the server's database.") from error
+        self._signed_size = size
+        return replace(head, id=number)
+
+    def _keep_head(self, head: TreeHead) -> int:
+        with self._database.transaction() as connection:
+            return treeheads.keep(connection, head)
 
     def statistics(self) -> LogStatistics:
         """Tell how the log is doing."""

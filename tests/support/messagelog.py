@@ -39,8 +39,9 @@ def database_url(directory: Path) -> str:
 
 
 @asynccontextmanager
-async def running_log(directory: Path, **options: Any) -> AsyncIterator[MessageLog]:
-    database = open_node_database(database_url(directory))
+async def running_log(where: Path | str, **options: Any) -> AsyncIterator[MessageLog]:
+    """Open the log of a directory (SQLite) or of a database's URL."""
+    database = open_node_database(where if isinstance(where, str) else database_url(where))
     try:
         log = await MessageLog.open(database, **options)
         try:
