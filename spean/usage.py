@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from spean import __version__
+from spean import __version__, usage_archive
 from spean.usage_log import export_arguments, list_arguments
 from spean.usage_verify import verify_arguments
 
@@ -172,6 +172,7 @@ GROUPS: Final = (
     Group("central", "the governing authority's central server", "ម៉ាស៊ីនមេកណ្ដាលរបស់អាជ្ញាធរគ្រប់គ្រង"),
     Group("node", "an institution's security server", "ម៉ាស៊ីនមេសុវត្ថិភាពរបស់ស្ថាប័ន"),
     Group("log", "the message log: who asked whom for what, and the proof of it", "កំណត់ហេតុសារ៖ អ្នកណាសួរអ្វី និងភស្តុតាង"),
+    Group("archive", "archives of the message log, linked to one another", "បណ្ណសារកំណត់ហេតុសារ ដែលតភ្ជាប់គ្នា"),
     Group("adapter", "a programme's data in the shared standard", "ទិន្នន័យកម្មវិធី តាមស្តង់ដាររួម"),
     Group("sandbox", "a whole instance on this computer", "ប្រព័ន្ធសាកល្បងទាំងមូល លើកុំព្យូទ័រនេះ"),
 )
@@ -291,6 +292,30 @@ COMMANDS: Final = (
         "សរសេរកំណត់ត្រាទាំងអស់ដែលត្រូវគ្នា ដោយគ្មានខ្លឹមសារ ទៅជាឯកសារ",
         ("spean log export NODE.toml --from 2026-07-01 --to 2026-08-01 --out july.csv",),
         export_arguments,
+    ),
+    Command(
+        ("archive", "run"),
+        "spean.commands.archive_run:run",
+        "archive what waits, once, and remove what was archived long ago",
+        "រក្សាទុកកំណត់ត្រាដែលរង់ចាំ ក្នុងបណ្ណសារ ម្ដង",
+        ("spean archive run NODE.toml",),
+        _node,
+    ),
+    Command(
+        ("archive", "verify"),
+        "spean.commands.archive_verify:run",
+        "say whether archives are whole, unchanged and linked",
+        "ផ្ទៀងផ្ទាត់ថាបណ្ណសារពេញលេញ មិនផ្លាស់ប្ដូរ និងតភ្ជាប់គ្នា",
+        ("spean archive verify archives", "spean archive verify mlog-1.zip mlog-2.zip --after DIGEST"),
+        usage_archive.verify_arguments,
+    ),
+    Command(
+        ("archive", "open"),
+        "spean.commands.archive_open:run",
+        "take the signed documents out, with encrypted bodies when a key is given",
+        "យកឯកសារដែលបានចុះហត្ថលេខាចេញ ព្រមទាំងខ្លឹមសារដែលបានអ៊ិនគ្រីប",
+        ("spean archive open mlog-1.zip --key auditor-key.pem --out documents",),
+        usage_archive.open_arguments,
     ),
     Command(
         ("verify",),
