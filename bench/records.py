@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from securityserver.messagelog.partitions import make_statements
 from serverkit.database import Database
 from xroad.identifiers import ClientId, ServiceId
 
@@ -55,6 +56,14 @@ def request_id(exchange: int) -> str:
     return f"{exchange * 7919 % 1_000_000_007}-{exchange}"
 
 
+def make_days(connection: Connection) -> None:
+    """Make the partitions of all days, where the database has any."""
+    if connection.dialect.name == "postgresql":
+        first = FIRST_TIME // DAY_MILLISECONDS
+        for statement in make_statements(range(first, first + DAYS + 1)):
+            connection.exec_driver_sql(statement)
+
+
 def fill(connection: Connection, low: int, high: int, count: int) -> None:
     """Write the records from number `low` to before `high`, of `count` in all; two records are an exchange."""
     connection.execute(
@@ -74,6 +83,7 @@ _INDEXES = {
 def prepare(database: Database) -> list[str]:
     """Take the indexes away and give their definitions: to build each once at the end is several times as fast."""
     with database.transaction() as connection:
+        make_days(connection)
         found = connection.execute(text(_INDEXES[connection.dialect.name])).all()
         for name, _ in found:
             connection.execute(text(f"DROP INDEX {name}"))
