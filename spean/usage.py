@@ -306,7 +306,7 @@ COMMANDS: Final = (
         "spean.commands.archive_verify:run",
         "say whether archives are whole, unchanged and linked",
         "ផ្ទៀងផ្ទាត់ថាបណ្ណសារពេញលេញ មិនផ្លាស់ប្ដូរ និងតភ្ជាប់គ្នា",
-        ("spean archive verify archives", "spean archive verify mlog-1.zip mlog-2.zip --after DIGEST"),
+        ("spean archive verify archives", "spean archive verify mlog-1.zip mlog-2.zip"),
         usage_archive.verify_arguments,
     ),
     Command(
