@@ -152,7 +152,7 @@ class Consumer:
                 f"Client {request.client} is not registered at this security server in the global configuration: "
                 "the administrator must have it registered by the governing authority."
             )
-        _require_connection(client, caller)
+        require_connection(client, caller)
         return Known(request, client)
 
     def _route(self, known: Known, trust: TrustSnapshot) -> Routed:
@@ -243,7 +243,12 @@ class Consumer:
         return Releasable(verified.response, verified.answer.body)
 
 
-def _require_connection(client: Client, caller: Caller) -> None:
+def require_connection(client: Client, caller: Caller) -> None:
+    """Hold that a client comes by the connection that it is registered with.
+
+    Raises:
+        ClientNotAuthenticated: it does not.
+    """
     if client.connection is Connection.HTTPS_NO_AUTH and not caller.tls:
         raise ClientNotAuthenticated(
             f"Client {client.id} is registered to connect by HTTPS, and this request came by plain "

@@ -29,7 +29,7 @@ async def release(http: web.BaseRequest, response: RestResponse, body: Body | No
     size = body.size if body is not None else 0
     if http.method != "HEAD":
         answer.content_length = size
-    return await _stream(http, answer, body.open_reader() if size and body is not None else None)
+    return await stream(http, answer, body.open_reader() if size and body is not None else None)
 
 
 async def send(
@@ -47,8 +47,8 @@ async def send(
     if second is None:
         # Its length is known, so that head and message go out together, in one TLS record and one packet.
         answer.content_length = len(first)
-        return await _stream(http, answer, _chain([first]))
-    return await _stream(http, answer, _chain([first, second], pieces))
+        return await stream(http, answer, _chain([first]))
+    return await stream(http, answer, _chain([first, second], pieces))
 
 
 async def _chain(taken: Iterable[bytes], rest: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
@@ -59,9 +59,14 @@ async def _chain(taken: Iterable[bytes], rest: AsyncIterator[bytes] | None = Non
             yield piece
 
 
-async def _stream(
+async def stream(
     http: web.BaseRequest, answer: web.StreamResponse, pieces: AsyncIterator[bytes] | None
 ) -> web.StreamResponse:
+    """Send an answer whose body comes in pieces.
+
+    Raises:
+        Interrupted: the other side went away.
+    """
     try:
         await answer.prepare(http)
         if pieces is not None:
