@@ -21,9 +21,12 @@ from securityserver.archiving.assembly import assemble
 from securityserver.archiving.keeper import ArchiveCollector, ArchiveKeeper
 from securityserver.archiving.ledger import Ledger
 from securityserver.config import NodeConfig
+from securityserver.confstore import ConfigurationStore
 from securityserver.consumer import Consumer
 from securityserver.contexts import TlsContexts
 from securityserver.credentials import Credentials, certificates_in_use
+from securityserver.documents import Documents
+from securityserver.downloads import AT_ONCE, Downloads
 from securityserver.entrance import Entrance, refuse_backend, refuse_peer
 from securityserver.frontdoor import FrontDoor
 from securityserver.health import register_checks
@@ -87,6 +90,7 @@ class Parts:
     contexts: TlsContexts
     consumer: Consumer
     provider: Provider
+    downloads: Downloads
     metrics: Metrics
 
 
@@ -186,8 +190,16 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack, signer: S
         contexts,
         consumer,
         provider,
+        _downloads(config, message_log, conf, timestamps),
         Metrics(),
     )
+
+
+def _downloads(
+    config: NodeConfig, message_log: MessageLog, conf: ServerConfStore, timestamps: TimestampKeeper
+) -> Downloads:
+    documents, stored = Documents(message_log.reader), ConfigurationStore(config.globalconf_directory)
+    return Downloads(documents, conf, timestamps, stored, asyncio.Semaphore(AT_ONCE))
 
 
 def _archive(config: NodeConfig, database: Database, clock: Clock) -> ArchiveKeeper | None:
@@ -237,9 +249,10 @@ async def _doors(parts: Parts) -> AsyncIterator[Addresses]:
     listen = config.listen
     async with AsyncExitStack() as opened:
         doors = []
+        from_client = parts.downloads.before(client.handle)
         for handler, unreadable, places, tls in (
-            (client.handle, client.unreadable, listen.client_http, None),
-            (client.handle, client.unreadable, listen.client_https, parts.contexts.client_listener()),
+            (from_client, client.unreadable, listen.client_http, None),
+            (from_client, client.unreadable, listen.client_https, parts.contexts.client_listener()),
             (peer.handle, peer.unreadable, listen.message, parts.contexts.message_listener()),
             (relay.handle, relay.unreadable, listen.ocsp, None),
         ):
