@@ -186,6 +186,18 @@ class SoftwareToken:
             return await asyncio.get_running_loop().run_in_executor(None, algorithm.sign, key, data)
         return algorithm.sign(key, data)
 
+    def agree(self, key_id: KeyId, other: ec.EllipticCurvePublicKey) -> bytes:
+        """Do this key's half of an ECDH agreement (SP 800-56A) with another's public key, and give the shared secret.
+
+        Raises:
+            UnknownKey: there is no such key, or it is no EC key of the message log.
+        """
+        key = self._of(key_id)
+        # A signing key must never do anything but sign: who gets it to compute otherwise could learn about it.
+        if self.key(key_id).usage is not Usage.LOG or not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise UnknownKey(f"The key {key_id} is not the message log's.")
+        return key.exchange(ec.ECDH(), other)
+
     def sign_builder(self, key_id: KeyId, builder: SignsWithKey[T]) -> T:
         """Sign what a builder holds, with SHA-384 for P-384 and SHA-256 otherwise."""
         key = self._of(key_id)

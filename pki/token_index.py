@@ -46,6 +46,7 @@ class Usage(StrEnum):
     AUTHENTICATION = "authentication"
     SIGNING = "signing"
     AUTHORITY = "authority"
+    LOG = "message log"  # agrees on keys that open encrypted bodies; it never signs
 
 
 class CertificateStatus(StrEnum):

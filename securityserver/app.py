@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -31,8 +31,9 @@ from securityserver.entrance import Entrance, refuse_backend, refuse_peer
 from securityserver.frontdoor import FrontDoor
 from securityserver.health import register_checks
 from securityserver.internaltls import InternalKey
+from securityserver.logkey import form_of, recipients
 from securityserver.loops import supervised
-from securityserver.messagelog import MessageLog, Side, SpoolDirectory
+from securityserver.messagelog import BodyKeeping, DataKeys, MessageLog, Side, SpoolDirectory
 from securityserver.messagelog.timestamps import TimestampStore
 from securityserver.migrations import open_node_database
 from securityserver.monitoring import Monitor
@@ -43,6 +44,7 @@ from securityserver.relay_client import RelayClient
 from securityserver.serverconf import ServerConfStore
 from securityserver.services import ServiceClient
 from securityserver.timestamping import Authorities, Budget, StampedLog, TimestampKeeper
+from securityserver.timestamping.keeper import SignHead
 from securityserver.timestamping.observing import TimestampingCollector
 from securityserver.timestamping.settings import interval_of
 from securityserver.trust import TrustKeeper
@@ -50,6 +52,7 @@ from serverkit.database import Database
 from serverkit.http import HttpServer, Listen
 from serverkit.logs import get_logger
 from serverkit.metrics import HealthChecks, Metrics, monitoring_app
+from xroad.identifiers import ClientId
 from xroad.verdicts import VerdictCache
 
 log = get_logger("node")
@@ -149,9 +152,10 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack, signer: S
     token = await asyncio.to_thread(SoftwareToken.open, config.token.directory, config.token.pin())
     spools = SpoolDirectory.open(config.spool_directory, inline_limit=limits.body_in_memory_bytes)
     up.callback(spools.close)
-    message_log = await MessageLog.open(database)
-    up.push_async_callback(message_log.close)
     conf = await asyncio.to_thread(ServerConfStore.load, database)
+    keys = DataKeys(database, await asyncio.to_thread(recipients, config))
+    message_log = await MessageLog.open(database, bodies=BodyKeeping(partial(form_of, conf), keys))
+    up.push_async_callback(message_log.close)
     session = await up.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
     trust = TrustKeeper(
         config.globalconf_directory,
@@ -164,7 +168,8 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack, signer: S
     upkeep = OcspUpkeep(config.ocsp_directory, trust=trust.latest, certificates=in_use, clock=clock)
     trust.subscribe(upkeep.wake)
     credentials = Credentials(token, upkeep, trust.latest, None if signer is None else signer(token))
-    timestamps = _timestamping(config, TimestampStore(database), session, trust, clock)
+    sign_head = partial(_sign_head, message_log, credentials, config.server.id.owner)
+    timestamps = _timestamping(config, TimestampStore(database), session, trust, clock, sign_head)
     stamped = StampedLog(message_log, timestamps, immediately=config.timestamping.immediately)
     internal, verdicts = InternalKey(config.internal_tls_directory), VerdictCache()
     contexts = TlsContexts(trust.latest, conf, credentials, internal)
@@ -210,8 +215,17 @@ def _archive(config: NodeConfig, database: Database, clock: Clock) -> ArchiveKee
     return ArchiveKeeper(archiver, Ledger(database), timedelta(seconds=settings.interval_seconds), clock)
 
 
+async def _sign_head(message_log: MessageLog, credentials: Credentials, owner: ClientId, at: datetime) -> None:
+    await message_log.sign_head(partial(credentials.sign_data, owner, at=at), at)
+
+
 def _timestamping(
-    config: NodeConfig, store: TimestampStore, session: aiohttp.ClientSession, trust: TrustKeeper, clock: Clock
+    config: NodeConfig,
+    store: TimestampStore,
+    session: aiohttp.ClientSession,
+    trust: TrustKeeper,
+    clock: Clock,
+    sign_head: SignHead,
 ) -> TimestampKeeper:
     settings = config.timestamping
     keeper = TimestampKeeper(
@@ -221,6 +235,7 @@ def _timestamping(
         lambda: interval_of(trust.latest()),
         clock,
         settings,
+        sign_head,
     )
     trust.subscribe(keeper.wake)
     return keeper

@@ -14,6 +14,7 @@ from pki.token import SoftwareToken
 from securityserver.app import Node
 from securityserver.config import NodeConfig, load_config
 from securityserver.internaltls import InternalKey
+from securityserver.logkey import recipients
 from securityserver.migrations import open_node_database
 from securityserver.serverconf import apply, export, load_services
 from serverkit.http import stop_signal
@@ -38,6 +39,7 @@ def init_node(config_file: Path) -> None:
     if not config.token.directory.exists():
         SoftwareToken.create(config.token.directory, config.token.pin())
     InternalKey(config.internal_tls_directory).create(str(config.server.id), SystemClock().now())
+    recipients(config)
     open_node_database(config.database).close()
 
 

@@ -86,6 +86,19 @@ class GlobalConfiguration:
 
 
 @dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Who can read encrypted bodies: the log's own key, under a PIN of its own if one is named, and auditors' keys."""
+
+    auditors: tuple[Path, ...] = ()
+    pin_file: Path | None = None
+    pin_env: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.pin_file is not None and self.pin_env is not None:
+            raise ValueError("give at most one of pin_file and pin_env")
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """All of NODE.toml; paths are absolute."""
 
@@ -95,6 +108,7 @@ class NodeConfig:
     ports: PeerPorts = field(default_factory=PeerPorts)
     globalconf: GlobalConfiguration = field(default_factory=GlobalConfiguration)
     timestamping: Timestamping = field(default_factory=Timestamping)
+    log: LogSettings = field(default_factory=LogSettings)
     archive: ArchiveSettings | None = None
     limits: Limits = field(default_factory=Limits)
 
@@ -112,6 +126,18 @@ class NodeConfig:
     def ocsp_directory(self) -> Path:
         """Where the OCSP responses of the node's own certificates are kept."""
         return self.server.data / "ocsp"
+
+    @property
+    def log_token(self) -> TokenSource:
+        """The token of the log's own key; its PIN is that of the other token unless `[log]` names one."""
+        own = self.log.pin_file is not None or self.log.pin_env is not None
+        source = self.log if own else self.token
+        return TokenSource(self.server.data / "log-token", source.pin_file, source.pin_env)
+
+    @property
+    def log_public_key(self) -> Path:
+        """The public half of the log's own key, which is all that a running node needs."""
+        return self.server.data / "log-key.pem"
 
     @property
     def spool_directory(self) -> Path:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki.errors import OcspUnavailable
+from pki.errors import OcspUnavailable, PkiError
 from pki.standing import chain_targets
 from pki.token import KeyId, KeyInfo, Signer, SoftwareToken, Usage
 from pki.upkeep import OcspUpkeep
@@ -19,7 +20,7 @@ from securityserver.batchsigner import BatchSigner, SigningKey, ToSign
 from xroad import xades
 from xroad.algorithms import default_algorithm
 from xroad.certificates import relay_hash
-from xroad.errors import Blame, CannotCreateSignature, SslAuthenticationFailed
+from xroad.errors import Blame, CannotCreateSignature, CannotSign, SslAuthenticationFailed
 from xroad.globalconf.snapshot import TrustSnapshot
 from xroad.identifiers import ClientId
 from xroad.ocsp import describe
@@ -57,6 +58,7 @@ class Credentials:
     ) -> None:
         self._token, self._upkeep, self._trust = token, upkeep, trust
         self._signer = BatchSigner(signer or token)
+        self._alone: Signer = signer or token
 
     def authentication(self) -> AuthenticationIdentity | None:
         """Give the authentication key in use; None when there is none yet."""
@@ -137,6 +139,26 @@ class Credentials:
         key = SigningKey(info.id, certificate, info.chain, default_algorithm(certificate.public_key()))
         message = ToSign(tuple(parts), self._signing_ocsp(certificate), at, direct)
         return await self._signer.sign(key, message)
+
+    async def sign_data(self, owner: ClientId, data: bytes, at: datetime) -> tuple[bytes, bytes]:
+        """Sign what is no message, as the server's owner, or as another of its members where the owner has no key.
+
+        Returns:
+            the signature (RSA: PKCS #1 v1.5; ECDSA: DER), and the certificate (DER).
+
+        Raises:
+            CannotCreateSignature: no member has a usable signing certificate here.
+            CannotSign: the token failed.
+        """
+        members = {key.member for key in self._usable(Usage.SIGNING) if key.member is not None}
+        member = owner if owner in members or not members else min(members)
+        info, certificate = self._signing_key(member, at)
+        algorithm = default_algorithm(certificate.public_key())
+        try:
+            signature = await self._alone.sign(info.id, data, algorithm)
+        except PkiError as error:
+            raise CannotSign(f"The token did not sign: {error}") from error
+        return signature, certificate.public_bytes(Encoding.DER)
 
     def _signing_key(self, member: ClientId, at: datetime) -> tuple[KeyInfo, x509.Certificate]:
         expired = None

@@ -9,7 +9,7 @@ statistics of its own accord, might otherwise choose theirs.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
@@ -29,7 +29,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from securityserver.messagelog.records import BodyForm, Direction, Side, milliseconds, moment, searchable
+from securityserver.messagelog.records import (
+    DAY_MILLISECONDS,
+    BodyForm,
+    Direction,
+    Side,
+    milliseconds,
+    moment,
+    searchable,
+)
 from securityserver.messagelog.tables import FAILED as FAILED_SQL
 from securityserver.messagelog.tables import MESSAGE_RECORD, RECORD
 from serverkit.database import Database
@@ -297,15 +305,23 @@ def _between(wanted: Wanted, after: Place | None) -> list[Condition]:
 _Answered = set[tuple[str, int]]
 
 
+def _answers(requests: Sequence[RowMapping]) -> Select[tuple[str, int]]:
+    """Ask which requests have a response; the bound on time lets PostgreSQL look at two or three days only."""
+    table, times = RECORD.c, [row["time"] for row in requests]
+    return select(table.request_id, table.client_side).where(
+        table.request_id.in_([row["request_id"] for row in requests]),
+        table.response == 1,
+        table.time.between(min(times) - DAY_MILLISECONDS, max(times) + DAY_MILLISECONDS),
+    )
+
+
 def _rows(database: Database, wanted: Wanted, after: Place | None, limit: int) -> tuple[list[RowMapping], _Answered]:
     """Give the rows, and which of their request ids have a logged response, on which side."""
     try:
         with database.reading() as connection:
             rows = connection.execute(query(wanted, after, limit, connection.dialect.name)).mappings().all()
-            asked = [row["request_id"] for row in rows if not row["response"]]
-            answers = select(RECORD.c.request_id, RECORD.c.client_side)
-            answers = answers.where(RECORD.c.request_id.in_(asked), RECORD.c.response == 1)
-            answered = {(row[0], row[1]) for row in connection.execute(answers)} if asked else set()
+            requests = [row for row in rows if not row["response"]]
+            answered = {(row[0], row[1]) for row in connection.execute(_answers(requests))} if requests else set()
     except SQLAlchemyError as error:
         raise DatabaseError("The message log cannot be read; look at the server's database.") from error
     return list(rows), answered

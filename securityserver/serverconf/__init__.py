@@ -5,6 +5,7 @@ Pipelines ask its snapshot; commands and the admin API change it through one dec
 """
 
 from securityserver.serverconf.access import ANY_METHOD, ANY_PATH, PathPattern
+from securityserver.serverconf.bodylogging import BodyLogging, LogForm
 from securityserver.serverconf.declaration import (
     AccessRight,
     ClientDeclaration,
@@ -24,6 +25,7 @@ __all__ = [
     "ANY_METHOD",
     "ANY_PATH",
     "AccessRight",
+    "BodyLogging",
     "Changes",
     "Client",
     "ClientDeclaration",
@@ -31,6 +33,7 @@ __all__ = [
     "Declaration",
     "Endpoint",
     "LocalGroup",
+    "LogForm",
     "PathPattern",
     "ServerConf",
     "ServerConfStore",

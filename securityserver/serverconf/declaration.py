@@ -6,7 +6,7 @@ The command line reads a file with it; later the admin API makes the same values
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Self
@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from securityserver.serverconf.access import ANY_METHOD, ANY_PATH
+from securityserver.serverconf.bodylogging import BodyLogging
 from serverkit.config import ConfigError, parse_toml, setting
 from xroad.identifiers import ClientId, GlobalGroupId, LocalGroupId, ServiceId, check_part, decode_segment
 
@@ -92,6 +93,7 @@ class ClientDeclaration:
     tls_certificates: frozenset[bytes] = frozenset()
     services: tuple[ServiceDeclaration, ...] = ()
     local_groups: tuple[LocalGroup, ...] = ()
+    log: BodyLogging = field(default_factory=BodyLogging)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,7 @@ class _ClientTable:
     tls_certificates: tuple[str, ...] = ()
     services: tuple[_ServiceTable, ...] = setting(default=(), key="service")
     local_groups: tuple[_GroupTable, ...] = setting(default=(), key="local_group")
+    log: BodyLogging = field(default_factory=BodyLogging)
 
     def __post_init__(self) -> None:
         if self.connection is Connection.HTTPS and not self.tls_certificates:
@@ -235,6 +238,7 @@ def _client(table: _ClientTable, source: str, base: Path) -> ClientDeclaration:
         tls_certificates=frozenset(certificates),
         services=tuple(sorted(services, key=lambda service: str(service.id))),
         local_groups=tuple(sorted(groups, key=lambda group: str(group.id))),
+        log=table.log,
     )
 
 

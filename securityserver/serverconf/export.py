@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from securityserver.serverconf import rows
+from securityserver.serverconf.bodylogging import BodyLogging
 from securityserver.serverconf.declaration import AccessRight, ClientDeclaration, Declaration, ServiceDeclaration
 from securityserver.serverconf.store import read
 from serverkit.database import Database
@@ -39,6 +40,11 @@ def _client(client: ClientDeclaration) -> Iterator[str]:
     if client.tls_certificates:
         yield f"tls_certificates = {_list(map(_pem, sorted(client.tls_certificates)))}"
     yield ""
+    if client.log != BodyLogging():
+        yield "[client.log]"
+        yield f"requests = {_text(client.log.requests)}"
+        yield f"responses = {_text(client.log.responses)}"
+        yield ""
     for group in client.local_groups:
         members = _list(_text(name) for name in sorted(map(str, group.members)))
         yield from ("[[client.local_group]]", f"code = {_text(group.id.group_code)}", f"members = {members}", "")

@@ -11,6 +11,7 @@ from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy import RowMapping, Table, delete, insert, select, update
 
 from securityserver.serverconf import tables
+from securityserver.serverconf.bodylogging import BodyLogging, LogForm
 from securityserver.serverconf.declaration import (
     AccessRight,
     ClientDeclaration,
@@ -61,6 +62,7 @@ def read_declaration(connection: DatabaseConnection) -> Declaration:
                 tls_certificates=frozenset(certificate["der"] for certificate in certificates[number]),
                 services=tuple(sorted(found, key=lambda service: str(service.id))),
                 local_groups=tuple(sorted(local, key=lambda group: str(group.id))),
+                log=BodyLogging(LogForm(row["log_requests"]), LogForm(row["log_responses"])),
             )
         )
     return Declaration.of(clients)
@@ -73,7 +75,13 @@ def delete_client(connection: DatabaseConnection, client: ClientId) -> None:
 
 def insert_client(connection: DatabaseConnection, client: ClientDeclaration) -> None:
     """Write a client with all that is below it."""
-    number = _insert(connection, tables.CLIENT, {"identifier": str(client.id), "connection": client.connection})
+    values = {
+        "identifier": str(client.id),
+        "connection": client.connection.value,
+        "log_requests": client.log.requests.value,
+        "log_responses": client.log.responses.value,
+    }
+    number = _insert(connection, tables.CLIENT, values)
     _insert_all(
         connection,
         tables.CLIENT_CERTIFICATE,

@@ -5,11 +5,12 @@ It refuses to know where it comes from, and who is in a global group: that quest
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar
 
 from securityserver.serverconf.access import ANY_METHOD, ANY_PATH, PathPattern, readings
+from securityserver.serverconf.bodylogging import BodyLogging
 from securityserver.serverconf.declaration import (
     ClientDeclaration,
     Connection,
@@ -31,11 +32,13 @@ class Client:
         id: who.
         connection: how its backend must connect.
         tls_certificates: one of these (DER) must be shown, when the connection is `https`.
+        log: how bodies of its messages are logged.
     """
 
     id: ClientId
     connection: Connection
     tls_certificates: frozenset[bytes]
+    log: BodyLogging = field(default_factory=BodyLogging)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ def _covers(endpoint: Endpoint, method: str | None, paths: tuple[str, ...] | Non
 
 
 def _client(declared: ClientDeclaration) -> Client:
-    return Client(declared.id, declared.connection, declared.tls_certificates)
+    return Client(declared.id, declared.connection, declared.tls_certificates, declared.log)
 
 
 def _service(declared: ServiceDeclaration) -> Service:

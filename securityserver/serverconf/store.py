@@ -143,7 +143,11 @@ def _replace(connection: Connection, before: Declaration, after: Declaration) ->
 def _facts(declaration: Declaration) -> _Facts:
     facts: dict[str, Mapping[str, object]] = {}
     for client in declaration.clients:
-        facts[f"client {client.id}"] = {"connection": client.connection, "certificates": client.tls_certificates}
+        facts[f"client {client.id}"] = {
+            "connection": client.connection,
+            "certificates": client.tls_certificates,
+            "log": client.log,
+        }
         facts |= {f"local group {client.id} {group.id}": {"members": group.members} for group in client.local_groups}
         facts |= _service_facts(client)
     return facts

@@ -10,12 +10,12 @@ from pki.errors import PkiError
 from pki.token import SoftwareToken
 from securityserver.archiving.errors import ArchivingFailed
 from securityserver.config import NodeConfig, load_config
-from securityserver.messagelog import SpoolUnusable
+from securityserver.messagelog import LogKeyUnusable, SpoolUnusable
 from serverkit.config import ConfigError
 from serverkit.database import DatabaseUnusable
 from xroad.errors import XRoadError
 
-NODE_ERRORS: Final = (ArchivingFailed, ConfigError, DatabaseUnusable, PkiError, SpoolUnusable, XRoadError)
+NODE_ERRORS: Final = (ArchivingFailed, ConfigError, DatabaseUnusable, LogKeyUnusable, PkiError, SpoolUnusable, XRoadError)
 """What a node's parts raise when an administrator can do something about it; their text says what."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from securityserver.config import NodeConfig, load_config
 from securityserver.confstore import ConfigurationStore
+from securityserver.logkey import body_keys
 from securityserver.messagelog import MessageLogReader, StoredRecord
 from securityserver.migrations import open_node_database
 from spean.sandbox.story import StoryBrokenError
@@ -55,7 +56,7 @@ def compared(one: Exchange, other: Exchange, trust: TrustSnapshot) -> Agreement:
 def _reader(config: NodeConfig) -> Iterator[MessageLogReader]:
     database = open_node_database(config.database)
     try:
-        yield MessageLogReader(database)
+        yield MessageLogReader(database, body_keys(config))
     finally:
         database.close()
 

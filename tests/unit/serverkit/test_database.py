@@ -142,9 +142,19 @@ def test_says_what_to_do_and_replaces_nothing(spoil: object, words: str, tmp_pat
     assert not path.is_file() or path.read_bytes() == before
 
 
-@pytest.mark.parametrize("bad", ["postgresql+psycopg://u:secret@host/db", "sqlite://", "sqlite:///:memory:"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "mysql+pymysql://u:secret@host/db",
+        "postgresql+psycopg2://u:secret@host/db",
+        "postgresql+psycopg://u:secret@host",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "secret",
+    ],
+)
 def test_refuses_other_urls_without_showing_passwords(bad: str) -> None:
-    with pytest.raises(DatabaseUnusable, match="not supported yet") as caught:
+    with pytest.raises(DatabaseUnusable, match="use sqlite:////") as caught:
         open_node_database(bad)
     assert "secret" not in str(caught.value)
 
