@@ -305,7 +305,7 @@ def _between(wanted: Wanted, after: Place | None) -> list[Condition]:
 _Answered = set[tuple[str, int]]
 
 
-def _answers(requests: Sequence[RowMapping]) -> Select[tuple[str, int]]:
+def _answers(requests: Sequence[RowMapping]) -> Select[str, int]:
     """Ask which requests have a response; the bound on time lets PostgreSQL look at two or three days only."""
     table, times = RECORD.c, [row["time"] for row in requests]
     return select(table.request_id, table.client_side).where(

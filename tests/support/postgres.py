@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -80,13 +81,9 @@ class Server:
         return self.url(name)
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[Server]:
-    binaries = programs()
-    if binaries is None:
-        if os.environ.get("CI"):
-            pytest.fail("pg_ctl is missing: install Debian's package postgresql")
-        pytest.skip("pg_ctl is not here: install Debian's package postgresql")
+@contextmanager
+def running_server(binaries: Path) -> Iterator[Server]:
+    """Run a server in a folder of its own until the block ends; `binaries` are its programs."""
     directory = Path(tempfile.mkdtemp(prefix="spean-postgresql-"))
     if _unprivileged():
         shutil.chown(directory, _unprivileged()[2])
@@ -94,9 +91,22 @@ def postgresql_server() -> Iterator[Server]:
     _run(directory, str(binaries / "initdb"), "-D", data, "-A", "trust", "-U", USER, "-E", "UTF8", "--no-sync")
     server = Server(directory, binaries)
     server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    binaries = programs()
+    if binaries is None:
+        if os.environ.get("CI"):
+            pytest.fail("pg_ctl is missing: install Debian's package postgresql")
+        pytest.skip("pg_ctl is not here: install Debian's package postgresql")
+    with running_server(binaries) as server:
+        yield server
 
 
 @pytest.fixture
