@@ -79,9 +79,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(directory: Path, *, clock: TurnedClock | None = None, **settings: Any) -> AsyncIterator[Bench]:
+async def bench(where: Path | str, *, clock: TurnedClock | None = None, **settings: Any) -> AsyncIterator[Bench]:
     clock = clock or TurnedClock(AT)
-    database = open_node_database(database_url(directory))
+    database = open_node_database(database_url(where) if isinstance(where, Path) else where)
     log = await MessageLog.open(database)
     async with TsaServer.serving(TSA, clock.now) as tsa, aiohttp.ClientSession() as session:
         trust = trust_in_tsas(("the one", tsa.url, TSA.tsa.certificate))
@@ -102,8 +102,8 @@ async def bench(directory: Path, *, clock: TurnedClock | None = None, **settings
             database.close()
 
 
-async def test_one_record_gets_a_plain_stamp_over_its_signature_value(tmp_path: Path) -> None:
-    async with bench(tmp_path) as made:
+async def test_one_record_gets_a_plain_stamp_over_its_signature_value(any_database: str) -> None:
+    async with bench(any_database) as made:
         await made.append()
         assert await made.keeper.round()
         (stamp,) = made.rows().values()
@@ -111,8 +111,8 @@ async def test_one_record_gets_a_plain_stamp_over_its_signature_value(tmp_path: 
         await made.verify_all()
 
 
-async def test_several_records_share_one_request_and_each_has_its_own_chain(tmp_path: Path) -> None:
-    async with bench(tmp_path) as made:
+async def test_several_records_share_one_request_and_each_has_its_own_chain(any_database: str) -> None:
+    async with bench(any_database) as made:
         await made.append(23)
         assert await made.keeper.round()
         assert len(made.tsa.requests) == len(made.rows()) == 1
@@ -133,8 +133,8 @@ async def test_a_request_covers_at_most_its_limit_and_a_round_covers_all(
         await made.verify_all()
 
 
-async def test_more_records_than_a_transaction_takes_are_kept_too(tmp_path: Path) -> None:
-    async with bench(tmp_path) as made:
+async def test_more_records_than_a_transaction_takes_are_kept_too(any_database: str) -> None:
+    async with bench(any_database) as made:
         await made.append(2 * ROWS_A_TRANSACTION + 1)
         assert await made.keeper.round()
         assert len(made.rows()) == 1
@@ -213,12 +213,12 @@ async def test_the_budget_runs_from_the_first_failure_and_comes_back_with_a_stam
         await made.verify_all()
 
 
-async def test_a_restart_does_not_renew_the_budget(tmp_path: Path) -> None:
+async def test_a_restart_does_not_renew_the_budget(any_database: str) -> None:
     clock = TurnedClock(AT)
-    async with bench(tmp_path, clock=clock) as made:
+    async with bench(any_database, clock=clock) as made:
         await made.append()
     await clock.turn(timedelta(hours=2))
-    async with bench(tmp_path, clock=clock) as made:
+    async with bench(any_database, clock=clock) as made:
         made.tsa.behaviour = ERROR
         await made.keeper.round()
         # The record was due one interval after it was logged.
@@ -252,8 +252,8 @@ async def test_a_message_whose_immediate_stamp_fails_does_not_move_on_and_is_sta
         await made.verify_all()
 
 
-async def test_a_record_that_another_node_stamped_keeps_its_first_stamp(tmp_path: Path) -> None:
-    async with bench(tmp_path) as made:
+async def test_a_record_that_another_node_stamped_keeps_its_first_stamp(any_database: str) -> None:
+    async with bench(any_database) as made:
         await made.append(2)
         late = await made.store.unstamped(10)
         assert await made.keeper.round()
@@ -264,8 +264,8 @@ async def test_a_record_that_another_node_stamped_keeps_its_first_stamp(tmp_path
         assert [each.timestamp_id for each in await made.records()] == before
 
 
-async def test_the_head_of_the_tree_gets_a_stamp_of_its_own(tmp_path: Path) -> None:
-    async with bench(tmp_path) as made:
+async def test_the_head_of_the_tree_gets_a_stamp_of_its_own(any_database: str) -> None:
+    async with bench(any_database) as made:
         row = {"size": 1, "root": bytes(32), "time": 0, "signature": b"signed head", "certificate": b""}
         with made.database.transaction() as connection:
             connection.execute(insert(TREE_HEAD).values(row))
