@@ -1,4 +1,4 @@
-"""A real log in archives, on both databases: containers verify, bodies open, records leave, and the tree still holds."""
+"""A real log in archives, on both databases: containers verify, bodies open, records leave, the tree still holds."""
 
 from collections.abc import AsyncIterator
 from contextlib import closing
