@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from serverkit.config import setting
+from xroad.errors import XRoadError
 from xroad.identifiers import ClientId
 
 # UG-SYSPAR, message log parameters: every six hours, 32 MiB a file, thirty days in the database.
@@ -77,11 +78,24 @@ class OpenPgpSettings:
         if any(not keys for keys in self.groups.values()):
             raise ValueError("groups: each member that is named needs at least one key")
         _check_keys([self.recipients, *self.groups.values()])
+        for name in self.groups:
+            _check_member(name)
 
     def of(self, group: ClientId | None) -> tuple[str, ...]:
         """Give the keys of a group; subsystems have their member's."""
         own = self.groups.get(str(group.member)) if group else None
         return own or self.recipients
+
+
+def _check_member(name: str) -> None:
+    # Under a mistyped name a member's archives would be encrypted for others.
+    rule = f"groups: {name}: name a member as INSTANCE/CLASS/MEMBER; its subsystems have the same keys"
+    try:
+        client = ClientId.parse(name)
+    except XRoadError as error:
+        raise ValueError(rule) from error
+    if client.subsystem_code is not None or str(client) != name:
+        raise ValueError(rule)
 
 
 def _check_keys(lists: list[tuple[str, ...]]) -> None:
