@@ -6,6 +6,7 @@ import pytest
 
 from securityserver.config import MESSAGE_PORT, OCSP_PORT, load_config
 from securityserver.limits import Limits
+from securityserver.timestamping import Timestamping
 from serverkit.config import ConfigError
 from serverkit.http import Listen
 
@@ -39,6 +40,14 @@ def test_defaults_and_paths(tmp_path: Path) -> None:
     assert config.limits == Limits()
 
 
+def test_time_stamping_is_as_x_road_has_it_unless_it_is_said_otherwise(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, GOOD)).timestamping == Timestamping()
+    assert Timestamping().acceptable_failure_seconds == 4 * 3600
+    text = GOOD + '[timestamping]\nimmediately = true\nauthorities = ["b", "a"]\n'
+    told = load_config(written(tmp_path, text)).timestamping
+    assert (told.immediately, told.authorities) == (True, ("b", "a"))
+
+
 def test_the_pin_comes_from_exactly_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pin").write_text("from-a-file\n")
     (tmp_path / "pin").chmod(0o600)
@@ -60,6 +69,9 @@ def test_the_pin_comes_from_exactly_one_place(tmp_path: Path, monkeypatch: pytes
         ("[listen]", "[ports]\nocsp = 0\n[listen]", "ports.ocsp"),
         ("[listen]", "[globalconf]\nrefresh_seconds = 7200\n[listen]", "globalconf.refresh_seconds"),
         ("[listen]", "[limits]\nexchanges = true\n[listen]", "limits.exchanges"),
+        ("[listen]", "[timestamping]\nimmediate = true\n[listen]", "immediately"),
+        ("[listen]", "[timestamping]\nacceptable_failure_seconds = 0\n[listen]", "acceptable_failure_seconds"),
+        ("[listen]", "[timestamping]\nrecords_per_request = 100000\n[listen]", "records_per_request"),
     ],
 )
 def test_a_mistake_is_told_by_its_key(tmp_path: Path, old: str, new: str, told: str) -> None:
