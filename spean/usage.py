@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from spean import __version__, usage_archive
-from spean.usage_log import export_arguments, list_arguments
+from spean import __version__, usage_archive, usage_evidence
+from spean.usage_log import export_arguments, list_arguments, show_arguments
 from spean.usage_verify import verify_arguments
 
 Adder = Callable[[argparse.ArgumentParser], None]
@@ -286,12 +286,48 @@ COMMANDS: Final = (
         list_arguments,
     ),
     Command(
+        ("log", "show"),
+        "spean.commands.log_show:run",
+        "show one record: headers, signer, time-stamp, and how its body is kept",
+        "បង្ហាញកំណត់ត្រាមួយ៖ អ្នកចុះហត្ថលេខា ត្រាពេលវេលា និងខ្លឹមសារ",
+        ("spean log show NODE.toml 42", "spean log show NODE.toml 42 --body body.json"),
+        show_arguments,
+    ),
+    Command(
         ("log", "export"),
         "spean.commands.log_export:run",
         "write all records that fit, without bodies, for a spreadsheet or a program",
         "សរសេរកំណត់ត្រាទាំងអស់ដែលត្រូវគ្នា ដោយគ្មានខ្លឹមសារ ទៅជាឯកសារ",
         ("spean log export NODE.toml --from 2026-07-01 --to 2026-08-01 --out july.csv",),
         export_arguments,
+    ),
+    Command(
+        ("log", "prove"),
+        "spean.commands.log_prove:run",
+        "write the proof that a record is in the log, for offline verification",
+        "សរសេរភស្តុតាងថាកំណត់ត្រាមួយស្ថិតក្នុងកំណត់ហេតុ",
+        ("spean log prove NODE.toml 42 --out proof-42.json",),
+        usage_evidence.prove_arguments,
+    ),
+    Command(
+        ("log", "check"),
+        "spean.commands.log_check:run",
+        "find every record that was changed, removed, inserted or reordered",
+        "ស្វែងរកកំណត់ត្រាដែលត្រូវបានកែប្រែ លុប បន្ថែម ឬប្ដូរលំដាប់",
+        ("spean log check NODE.toml", "spean log check NODE.toml proof-42.json"),
+        usage_evidence.check_arguments,
+    ),
+    Command(
+        ("log", "key"),
+        "spean.commands.log_key:run",
+        "show who can read encrypted bodies, copy the log key, add an auditor",
+        "បង្ហាញអ្នកដែលអាចអានខ្លឹមសារ ចម្លងសោ ឬបន្ថែមសវនករ",
+        (
+            "spean log key NODE.toml show",
+            "spean log key NODE.toml export --out log-key.p12 --password-file password.txt",
+            "spean log key NODE.toml add-auditor --key auditor.pem",
+        ),
+        usage_evidence.key_arguments,
     ),
     Command(
         ("archive", "run"),
