@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
 from securityserver.limits import Limits
+from securityserver.outgoing import UNTYPED
 from securityserver.tls import HANDSHAKE_SECONDS
 from serverkit.http import Listen
 
@@ -28,10 +29,12 @@ Unreadable = Callable[[str], web.StreamResponse]
 
 
 class _Request(web.BaseRequest):
-    """A request whose answer does not tell the server's software (PR-REST 4.3: Server is filtered)."""
+    """A request whose answer has what we gave it: not the server's software (PR-REST 4.3), no media type made up."""
 
     async def _prepare_hook(self, resp: web.StreamResponse) -> None:
         resp.headers.popall(hdrs.SERVER, None)
+        if resp.get(UNTYPED):
+            resp.headers.popall(hdrs.CONTENT_TYPE, None)
 
 
 class _Connection(RequestHandler):

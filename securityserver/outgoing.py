@@ -4,12 +4,16 @@ It refuses to know why it is sent. The pipelines call it last, when nothing can 
 """
 
 from collections.abc import AsyncIterator, Iterable
+from typing import Final
 
 from aiohttp import web
 
 from securityserver.messagelog import Body
 from securityserver.monitoring import Watch
 from xroad.rest import RestResponse
+
+# Marks an answer whose media type nobody may add: when a service names none, its caller sees none (PR-REST 4.3, 4.6).
+UNTYPED: Final = web.ResponseKey("untyped", bool)
 
 
 class Interrupted(Exception):  # noqa: N818  # not an error of anyone: the other side left
@@ -26,6 +30,7 @@ async def release(http: web.BaseRequest, response: RestResponse, body: Body | No
     answer = web.StreamResponse(status=response.status, reason=response.reason)
     for name, value in response.headers:
         answer.headers.add(name, value)
+    answer[UNTYPED] = "Content-Type" not in answer.headers
     size = body.size if body is not None else 0
     if http.method != "HEAD":
         answer.content_length = size

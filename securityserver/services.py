@@ -20,6 +20,7 @@ from securityserver.serverconf import Service
 from securityserver.tls import NodeContext, service_context
 from serverkit.logs import get_logger
 from xroad.errors import (
+    InvalidResponse,
     ServiceFailed,
     ServiceIoError,
     ServiceMalformedUrl,
@@ -76,6 +77,7 @@ class ServiceClient:
         Raises:
             ServiceMissingUrl, ServiceMalformedUrl: its address cannot be called.
             ServiceNetworkError: it cannot be reached.
+            InvalidResponse: its answer is no HTTP, or its headers are over the limits.
             ServiceIoError: it is too slow, or broke off before or in the middle of its answer.
             ServiceFailed: `.SslAuthenticationFailed`: its TLS certificate is not the expected one.
         """
@@ -156,6 +158,11 @@ def _translated(error: Exception, service: Service) -> XRoadError:
                 f"Service {name} cannot be reached from its security server: the provider must bring "
                 "it back or correct "
                 "its address."
+            )
+        case aiohttp.ClientResponseError():
+            return InvalidResponse(
+                f"What service {name} answered is no HTTP, or its headers are over the limits: the service must be "
+                "corrected."
             )
         case TimeoutError():
             return ServiceIoError(

@@ -79,6 +79,17 @@ async def test_redirects_are_passed_on_and_not_followed(instance: Instance) -> N
     assert (answer.status, answer.headers["Location"]) == (302, "http://127.0.0.1:9/elsewhere")
 
 
+async def test_no_media_type_is_made_up(instance: Instance) -> None:
+    answer = await instance.ask("GET", "/untyped")
+    assert (answer.status, answer.body) == (200, b"ok")
+    assert "Content-Type" not in answer.headers
+
+
+async def test_no_one_switches_protocols(instance: Instance) -> None:
+    answer = await instance.ask("GET", "/switch")
+    assert (answer.status, answer.headers["X-Road-Error"]) == (500, "Server.ServerProxy.InvalidResponse")
+
+
 async def test_headers_cross_or_stay_as_the_protocol_says(instance: Instance) -> None:
     sent = {"X-Custom": "kept", "User-Agent": "secret/1", "Cookie": "a=b", "X-Road-Id": "id-1", "X-Road-UserId": "KH1"}
     answer = await instance.ask("GET", "/a", headers=sent)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import aiohttp
 from aiohttp import web
@@ -38,6 +38,16 @@ async def http_server(
 async def whole(request: web.BaseRequest) -> bytes:
     """Read a body of any size; aiohttp's own ``read`` has a limit."""
     return b"".join([piece async for piece in request.content.iter_any()])
+
+
+# Answers that no HTTP library would write.
+RAW_ANSWERS: Final = {
+    "/garbage": b"this is no HTTP\r\n\r\n",
+    "/many-headers": b"HTTP/1.1 200 OK\r\n" + b"X-Many: a\r\n" * 500 + b"Content-Length: 0\r\n\r\n",
+    "/long-header": b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 100_000 + b"\r\nContent-Length: 0\r\n\r\n",
+    "/untyped": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    "/switch": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+}
 
 
 @dataclass(slots=True)
@@ -82,9 +92,14 @@ class Backend:
         for prefix, answer in special.items():
             if path.startswith(prefix):
                 return await answer(request)
+        if path in RAW_ANSWERS:
+            return self._raw(request, RAW_ANSWERS[path])
         if path.startswith("/status/"):
             return web.Response(status=int(path.rpartition("/")[2]), text="as asked")
-        if path.startswith("/empty"):
+        return self._echo(request, body)
+
+    def _echo(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+        if request.raw_path.startswith("/base/empty"):
             return web.Response(status=204)
         if request.method == "HEAD":
             return web.Response(headers={"X-Echo-Method": "HEAD"})
@@ -104,6 +119,12 @@ class Backend:
         assert request.transport is not None
         request.transport.abort()
         return answer
+
+    def _raw(self, request: web.BaseRequest, answer: bytes) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(answer)
+        request.transport.close()
+        return web.StreamResponse()
 
     async def _redirect(self, _request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(status=302, headers={"Location": "http://127.0.0.1:9/elsewhere"})

@@ -16,7 +16,8 @@ from xroad.errors import XRoadError
 from xroad.remedies import remedy_for
 
 _JSON: Final = "application/json"
-_XML_TYPES: Final = {"text/xml": "text/xml", "application/xml": "application/xml", "text/*": "text/xml"}
+_OFFERED: Final = {_JSON: _JSON, "text/xml": "text/xml", "application/xml": "application/xml", "text/*": "text/xml"}
+_QUALITY = re.compile(r";\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*(?:;|\Z)", re.IGNORECASE)
 # Characters that XML 1.0 cannot hold; a peer's sentence may have them.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NOT_HEADER = re.compile(r"[^A-Za-z0-9_.\-]")
@@ -36,7 +37,8 @@ def error_response(error: XRoadError, accept: Iterable[str] = ()) -> ErrorRespon
 
     Args:
         error: with its side's prefix set.
-        accept: the values of the request's Accept headers; JSON unless one of them names XML.
+        accept: the values of the request's Accept headers; of JSON and XML the one that they like best, the first of
+            equals, JSON when they name neither.
     """
     media_type = _media_type(accept)
     body = _json(error) if media_type == _JSON else _xml(error)
@@ -49,12 +51,18 @@ def error_response(error: XRoadError, accept: Iterable[str] = ()) -> ErrorRespon
 
 
 def _media_type(accept: Iterable[str]) -> str:
-    for value in accept:
-        for item in value.split(","):
-            wanted = item.partition(";")[0].strip().lower()
-            if wanted in _XML_TYPES:
-                return _XML_TYPES[wanted]
-    return _JSON
+    best, best_weight = _JSON, 0.0
+    for item in (item for value in accept for item in value.split(",")):
+        offered = _OFFERED.get(item.partition(";")[0].strip().lower())
+        weight = _weight(item)
+        if offered is not None and weight > best_weight:
+            best, best_weight = offered, weight
+    return best
+
+
+def _weight(item: str) -> float:
+    quality = _QUALITY.search(item)
+    return float(quality[1]) if quality else 1.0
 
 
 def _json(error: XRoadError) -> bytes:

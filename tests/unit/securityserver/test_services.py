@@ -66,7 +66,16 @@ async def test_a_body_goes_with_its_length(client: ServiceClient, backend: Backe
     assert ("Content-Length", "5") in backend.calls[0].headers
 
 
-@pytest.mark.parametrize(("path", "code"), [("/slow", "IOError"), ("/cut", "IOError")])
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/slow", "IOError"),
+        ("/cut", "IOError"),
+        ("/garbage", "InvalidResponse"),
+        ("/many-headers", "InvalidResponse"),
+        ("/long-header", "InvalidResponse"),
+    ],
+)
 async def test_a_service_that_breaks_its_answer(client: ServiceClient, backend: Backend, path: str, code: str) -> None:
     with pytest.raises(XRoadError) as refused:
         await call(client, service(backend.url, timeout=0.3), request(path=path))

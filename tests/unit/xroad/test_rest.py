@@ -358,6 +358,7 @@ def test_a_response_answers_its_own_request_only() -> None:
 @pytest.mark.parametrize(
     ("status", "reason", "headers"),
     [
+        (101, "Switching Protocols", ()), (199, "", ()),
         (99, "", ()), (600, "", ()), (1000, "", ()), (200, "O\r\nK", ()), (200, "OK", (("a", "b\r\nc"),)),
         (200, "OK", (("a", "x" * 70_000),)), (200, "OK", (("X-Road-UserId", "1"), ("X-Road-UserId", "2"))),
     ],
@@ -389,6 +390,7 @@ def test_a_response_head_without_its_bonds_is_refused(missing: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
+        (b"200\r\n", b"101\r\n"),
         (b"200\r\n", b"2OO\r\n"), (b"200\r\n", b"20\r\n"), (b"200\r\n", b"\xd9\xa2\xd9\xa0\xd9\xa0\r\n"),
         (b"x-road-request-hash:", b"x-road-request-hash:!"), (b"x-road-client:", b"x-road-client:%"),
         (b"x-road-service:", b"x-road-service:/"), (b"OK\r\n", b"OK\n"),
@@ -422,6 +424,8 @@ def test_an_error_is_told_in_json_with_blame_and_remedy() -> None:
         ("text/xml", "text/xml"),
         ("application/json;q=0.1, application/xml;q=0.9", "application/xml"),
         ("TEXT/*", "text/xml"),
+        ("text/xml, application/json", "text/xml"),
+        ("text/html, */*;q=0.8, application/xml;q=0.1", "application/xml"),
     ],
 )
 def test_an_error_is_told_in_xml_to_whom_accepts_it(accept: str, media_type: str) -> None:
@@ -431,6 +435,19 @@ def test_an_error_is_told_in_xml_to_whom_accepts_it(accept: str, media_type: str
     assert told.headers[0] == ("Content-Type", f"{media_type};charset=utf-8")
     assert told.status == 400
     assert [xmlsafe.text(root[place]) for place in range(2)] == ["Client.BadRequest", "<&\ufffd>"]
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/json, application/xml", "application/json;q=1, text/xml;q=0.5", "application/xml;q=0",
+        "text/html", "", ";;q=", "application/json;Q = 0.9;x=y,text/xml ; q=0.8",
+    ],
+)  # fmt: skip
+def test_an_error_is_told_in_json_to_whom_likes_it_as_much(accept: str) -> None:
+    told = rest.error_response(BadRequest("x"), [accept])
+
+    assert told.headers[0] == ("Content-Type", "application/json;charset=utf-8")
 
 
 def test_a_peers_code_writes_no_headers() -> None:
