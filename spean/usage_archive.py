@@ -28,7 +28,9 @@ def open_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``spean archive open``."""
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="archives")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write the signed documents")
-    parser.add_argument("--key", type=Path, metavar="KEY.pem", help="a private key that bodies were encrypted for")
+    keys = parser.add_mutually_exclusive_group()
+    keys.add_argument("--key", type=Path, metavar="KEY.pem", help="an auditor's private key, to open bodies")
+    keys.add_argument("--node", type=Path, metavar="NODE.toml", help="the node whose log key opens bodies")
     parser.add_argument(
         "--password-file", type=Path, metavar="FILE", help="file with the key's password, if it has one"
     )
