@@ -61,9 +61,10 @@ class Bench:
 
     async def verify_all(self) -> None:
         """Hold every record against the time-stamp beside it, as a judge of its container would."""
+        stamps = self.rows()
         for each in await self.records():
             assert each.timestamp_id is not None, each.id
-            stamp = self.rows()[each.timestamp_id]
+            stamp = stamps[each.timestamp_id]
             if stamp.hash_chain_result is None:
                 assert each.timestamp_hash_chain is None
                 timestamp.verify(stamp.token, SIGNATURE.verify().value, self.trust, self.clock.now())
