@@ -34,6 +34,7 @@ def show_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key", type=Path, metavar="KEY.pem", help="an auditor's private key to open it (default: the node's log key)"
     )
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="file with the password of that key")
 
 
 def _config(parser: argparse.ArgumentParser) -> None:

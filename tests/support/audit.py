@@ -11,9 +11,10 @@ from sqlalchemy import select
 
 from securityserver.config import load_config
 from securityserver.confstore import ConfigurationStore
-from securityserver.messagelog import BodyForm, MessageLogReader, StoredRecord
+from securityserver.logkey import body_keys
+from securityserver.messagelog import MessageLogReader, StoredRecord
 from securityserver.messagelog.leaf import leaf_of, values_of
-from securityserver.messagelog.tables import BODY_CHUNK, RECORD, TREE_NODE
+from securityserver.messagelog.tables import RECORD, TREE_NODE
 from securityserver.migrations import open_node_database
 from serverkit.database import Database
 from xroad.errors import DatabaseError, XRoadError
@@ -42,10 +43,11 @@ async def logged(node_file: Path) -> LoggedNode:
     trust = load_directory(ConfigurationStore(config.globalconf_directory).load(), datetime.now(UTC))
     node, cache = LoggedNode(), VerdictCache()
     with closing(open_node_database(config.database)) as database:
-        async for record in MessageLogReader(database).iterate():
+        reader = MessageLogReader(database, body_keys(config))
+        async for record in reader.iterate():
             node.messages[record.request_id, record.direction.value] += 1
             try:
-                await _verify(database, record, trust, cache)
+                await _verify(reader, record, trust, cache)
             except XRoadError as error:
                 node.problems.append(f"record {record.id}: {error.full_code}: {error.detail}")
         node.problems += tree_problems(database)
@@ -69,37 +71,16 @@ def tree_problems(database: Database) -> list[str]:
     return problems + [f"node {position} of level {level} is over nothing" for level, position in stored]
 
 
-async def _verify(database: Database, record: StoredRecord, trust: TrustSnapshot, cache: VerdictCache) -> None:
+async def _verify(reader: MessageLogReader, record: StoredRecord, trust: TrustSnapshot, cache: VerdictCache) -> None:
     signature = SignatureData(record.signature, record.hash_chain_result, record.hash_chain)
-    digest = await _body_digest(database, record)
-    judged = judge(
-        EvidenceRecord(Direction(record.direction.value), record.head, digest, signature),
-        trust,
-        record.at,
-        cache=cache,
-    )
+    digest = hashlib.sha512()
+    async for chunk in reader.read_body(record.id):
+        digest.update(chunk)
+    body_digest = digest.digest() if record.body_size else None
+    evidence = EvidenceRecord(Direction(record.direction.value), record.head, body_digest, signature)
+    judged = judge(evidence, trust, record.at, cache=cache)
     if (judged.request_id, judged.query_id) != (record.request_id, record.query_id):
         raise DatabaseError(f"record {record.id} is filed under another message's identifiers")
-
-
-async def _body_digest(database: Database, record: StoredRecord) -> bytes | None:
-    """The digest of a body that is there whole: read to its end, or as long as it was when it was encrypted."""
-    if record.body_form is BodyForm.ENCRYPTED:
-        if _stored_digest(database, record) != record.body_stored_digest:
-            raise DatabaseError(f"the encrypted body of record {record.id} is not there whole")
-        return record.body_digest if record.body_size else None
-    digest = hashlib.sha512()
-    async for chunk in MessageLogReader(database).read_body(record.id):
-        digest.update(chunk)
-    return digest.digest() if record.body_size else None
-
-
-def _stored_digest(database: Database, record: StoredRecord) -> bytes:
-    with database.reading() as connection:
-        inline, body = connection.execute(select(RECORD.c.body, RECORD.c.body_id).where(RECORD.c.id == record.id)).one()
-        chunks = select(BODY_CHUNK.c.data).where(BODY_CHUNK.c.body_id == body).order_by(BODY_CHUNK.c.position)
-        pieces = [inline] if body is None else list(connection.execute(chunks).scalars())
-    return hashlib.sha256(b"".join(piece or b"" for piece in pieces)).digest()
 
 
 _NODES = select(TREE_NODE.c.level, TREE_NODE.c.position, TREE_NODE.c.hash)
