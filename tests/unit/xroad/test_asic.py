@@ -10,6 +10,7 @@ import pytest
 from tests.support.containers import (
     BODY,
     CLIENT,
+    INSTANCE,
     NOW,
     PROVIDER,
     REQUEST,
@@ -26,9 +27,11 @@ from tests.support.containers import (
     stamped_anew,
 )
 from tests.support.pki import AT, DAY, Pki
-from xroad import asic, errors
+from xroad import asic, errors, xades
+from xroad.algorithms import SHA512, default_algorithm
 from xroad.asic import Outcome, Parts
 from xroad.evidence import Direction
+from xroad.xades import SignedPart
 
 FORMS = [(layout, stamp) for layout in ("direct", "chained") for stamp in ("plain", "batch")]
 
@@ -229,3 +232,25 @@ def test_a_container_needs_a_message_that_names_its_parties() -> None:
 
 def test_the_request_is_what_the_samples_say() -> None:
     assert Parts(REQUEST.head, sample().parts.signature, None, 0, AT).message == REQUEST.head
+
+
+def test_each_message_of_a_batch_signature_has_a_container_of_its_own() -> None:
+    original = sample()
+    member = original.pki.issue_signing(INSTANCE, "GOV", "NSAF")
+    heads = [REQUEST.head.replace(b"query-1", b"query-%d" % number) for number in range(5)]
+    messages = [
+        [SignedPart(xades.MESSAGE, SHA512.digest(head)), SignedPart(xades.attachment_name(1), SHA512.digest(BODY))]
+        for head in heads
+    ]
+    ocsp = original.pki.chain_ocsp(member.certificate)
+    unsigned = xades.prepare_batch(
+        messages, member.certificate, ocsp, (), default_algorithm(member.certificate.public_key()), AT
+    )
+    signatures = unsigned.complete_batch(unsigned.algorithm.sign(member.key, unsigned.data_to_sign))
+    for number, (head, signature) in enumerate(zip(heads, signatures, strict=True)):
+        verdict = stamped_anew(original, signature, message=head).judge()
+        assert (verdict.outcome, verdict.reason) == (Outcome.VALID, "")
+        assert verdict.verified is not None
+        assert verdict.verified.message.query_id == f"query-{number}"
+    swapped = stamped_anew(original, signatures[1], message=heads[0]).judge()
+    assert swapped.reason == "MalformedSignature.InvalidHashChainRef"
