@@ -160,19 +160,21 @@ def _open_postgresql(parsed: URL, migrations: Migrations) -> Database:
     shown = parsed.render_as_string(hide_password=True)
     mark = f"spean {migrations.application_id:08x}"
     try:
-        database = Database(
-            parsed, postgresql.engine(parsed, read_only=False), postgresql.engine(parsed, read_only=True)
-        )
+        engines = [postgresql.engine(parsed, read_only=read_only) for read_only in (False, True)]
+    except ModuleNotFoundError as error:
+        raise DatabaseUnusable(f"{shown}: PostgreSQL's driver is missing; install spean[postgresql].") from error
+    database = Database(parsed, *engines)
+    try:
         with database.transaction() as connection:
             postgresql.lock_migrations(connection)
             postgresql.check_owner(connection, mark)
             migrate(connection, migrations)
             postgresql.mark_owner(connection, mark)
     except (NewerSchema, Claimed) as error:
+        database.close()
         raise DatabaseUnusable(f"{shown}: {error}") from error
-    except ModuleNotFoundError as error:
-        raise DatabaseUnusable(f"{shown}: PostgreSQL's driver is missing; install spean[postgresql].") from error
     except SQLAlchemyError as error:
+        database.close()
         raise DatabaseUnusable(f"{shown}: cannot be opened ({_cause(error)}); {_POSTGRESQL_ADVICE}") from error
     return database
 

@@ -4,10 +4,12 @@ It refuses to know tables. `serverkit.database` opens a database with it when th
 an extra that only those nodes need.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from serverkit.claims import Claimed
 
@@ -67,19 +69,23 @@ class AdvisoryClaim:
     """
 
     def __init__(self, writer: Engine, name: str) -> None:
-        pooled = writer.raw_connection()
-        connection: Any = pooled.driver_connection
-        pooled.detach()
-        connection.autocommit = True
-        query = f"SELECT pg_try_advisory_lock({_LOCK_SPACE}, hashtext(%s))"
-        if not connection.execute(query, (name,)).fetchone()[0]:
-            connection.close()
+        self._connection = writer.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._connection.detach()
+        query = text(f"SELECT pg_try_advisory_lock({_LOCK_SPACE}, hashtext(:name))")
+        try:
+            taken = self._connection.execute(query, {"name": name}).scalar_one()
+        except SQLAlchemyError:
+            self._connection.close()
+            raise
+        if not taken:
+            self._connection.close()
             raise Claimed(name)
-        self.connection = connection
 
     def release(self) -> None:
         """Let others do it."""
-        self.connection.close()
+        # The server may have cut the connection, and with it the lock.
+        with suppress(SQLAlchemyError):
+            self._connection.close()
 
 
 def _on_connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection

@@ -5,6 +5,7 @@ No message leaves a security server before its record has been appended.
 """
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -16,7 +17,7 @@ from securityserver.messagelog import treeheads
 from securityserver.messagelog.bodies import PLAIN, BodyKeeping
 from securityserver.messagelog.reader import MessageLogReader
 from securityserver.messagelog.records import BODY_FORM, BodyForm, Record, Row, row_of
-from securityserver.messagelog.store import open_store
+from securityserver.messagelog.store import StoreRefused, open_store
 from securityserver.messagelog.treeheads import Sign, TreeHead, head_bytes
 from securityserver.messagelog.treestate import LeavesMissing, TreeState
 from securityserver.messagelog.writer import Pending, TreeWish, Writer
@@ -143,15 +144,17 @@ class MessageLog:
 
 
 def _writer(database: Database) -> Writer:
-    store = open_store(database)
     try:
-        return Writer(store, partial(TreeState.load, database))
+        with ExitStack() as opened:
+            store = open_store(database)
+            opened.callback(store.close)
+            writer = Writer(store, partial(TreeState.load, database))
+            opened.pop_all()
+            return writer
     except LeavesMissing as error:
-        store.close()
         raise DatabaseUnusable(str(error)) from error
-    except BaseException:
-        store.close()
-        raise
+    except (SQLAlchemyError, StoreRefused) as error:
+        raise DatabaseUnusable("The message log cannot be opened; look at the server's database.") from error
 
 
 def _handle(record: Record, row: Row) -> int | None:

@@ -56,7 +56,11 @@ class PostgresStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._claim = database.claim(_CLAIM)
-        self._connection: psycopg.Connection[Any] = database.driver_connection()
+        try:
+            self._connection: psycopg.Connection[Any] = database.driver_connection()
+        except SQLAlchemyError:
+            self._claim.release()
+            raise
         self._days: set[int] = set()
         self._next_ahead = 0.0
         self.upkeep()
