@@ -18,7 +18,7 @@ from securityserver.messagelog.leaf import FIELDS, encode
 KEY_BYTES: Final = 32
 SALT_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
-_PURPOSE: Final = b"spean log body 1"
+_PURPOSE: Final = b"spean-log-body-1"
 # Known before the body is sealed; the rest of the leaf is about its stored form, and the leaf holds it.
 _UNBOUND: Final = FIELDS.index("body_stored_digest")
 

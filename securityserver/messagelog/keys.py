@@ -32,7 +32,7 @@ from serverkit.database import Database
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 Unwrap = Callable[[Mapping[str, str]], bytes]
 
-_PURPOSE: Final = b"spean log key 1"
+_PURPOSE: Final = b"spean-log-key-1"
 _LEAST_RSA_BITS: Final = 2048
 _CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
 _OAEP: Final = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)

@@ -225,7 +225,7 @@ async def test_openssl_opens_a_data_key(any_database: str, database: Database, t
     assert openssl("pkeyutl", "-decrypt", "-inkey", "auditor.pem", *oaep, "-in", "auditor.key") == expected
     openssl("pkey", "-pubin", "-inform", "DER", "-in", "ephemeral.der", "-out", "ephemeral.pem")
     shared = openssl("pkeyutl", "-derive", "-inkey", "own.pem", "-peerkey", "ephemeral.pem")
-    options = ("-kdfopt", "digest:SHA256", "-kdfopt", f"hexkey:{shared.hex()}", "-kdfopt", "info:spean log key 1")
+    options = ("-kdfopt", "digest:SHA256", "-kdfopt", f"hexkey:{shared.hex()}", "-kdfopt", "info:spean-log-key-1")
     kek = re.sub(rb"[^0-9A-F]", b"", openssl("kdf", "-keylen", "32", *options, "HKDF")).decode()
     unwrapped = openssl("enc", "-d", "-id-aes256-wrap", "-K", kek, "-iv", "A6" * 8, "-in", "own.key")
     assert unwrapped == expected
