@@ -10,7 +10,7 @@ that no record up to it was changed, removed or put in.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Never
 
@@ -55,15 +55,16 @@ class TimestampKeeper:
         settings: Timestamping,
         sign_head: SignHead | None = None,
     ) -> None:
-        self.authorities, self.budget = authorities, budget
+        self.authorities, self.budget, self.settings = authorities, budget, settings
         self.backlog = Backlog(0, None)
         self.stamped = 0
         self._store, self._interval, self._sign_head = store, interval, sign_head
-        self._clock, self._settings = clock, settings
+        self._clock = clock
         self._retry = settings.retry_seconds
         self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._wanted: dict[int, asyncio.Event] = {}
+        # Records whose messages wait here, and what became of them: None when they got their stamp.
+        self._wanted: dict[int, asyncio.Future[XRoadError | None]] = {}
 
     async def run(self) -> Never:
         """Stamp in rounds until cancelled."""
@@ -80,7 +81,7 @@ class TimestampKeeper:
         """Stamp all that waits, and the tree's head; False when it failed, which is logged and counted."""
         async with self._turn:
             try:
-                while await self._batch() == self._settings.records_per_request:
+                while await self._batch() == self.settings.records_per_request:
                     pass
             except XRoadError as error:
                 await self._failed(error)
@@ -95,31 +96,47 @@ class TimestampKeeper:
         Raises:
             TimestampingFailed: nobody stamped it; it is in the log and will be stamped later.
         """
-        stamped = self._wanted[record_id] = asyncio.Event()
+        outcome = self._wanted[record_id] = asyncio.get_running_loop().create_future()
         try:
             async with self._turn:
-                # Who had its turn before may have stamped this record too. An empty batch: another node did.
-                while not stamped.is_set() and await self._batch():
+                # Who had its turn before may have settled this record too. An empty batch: another node stamped it.
+                while not outcome.done() and await self._batch_or_tell():
                     pass
-        except XRoadError as error:
-            raise TimestampingFailed(
-                f"The message could not be time-stamped, so it did not move on: {error.detail}"
-            ).prefixed(LOGGING_FAILED) from error
         finally:
             del self._wanted[record_id]
+        failure = outcome.result() if outcome.done() else None
+        if failure is not None:
+            raise TimestampingFailed(
+                f"The message could not be time-stamped, so it did not move on: {failure.detail}"
+            ).prefixed(LOGGING_FAILED) from failure
+
+    async def _batch_or_tell(self) -> int:
+        """Stamp a batch; when it fails tell all who wait, for none of them would fare better by trying again."""
+        try:
+            return await self._batch()
+        except XRoadError as error:
+            await self._failed(error)
+            self._tell(self._wanted, error)
+            return 0
+
+    def _tell(self, records: Iterable[int], outcome: XRoadError | None) -> None:
+        for each in records:
+            wanted = self._wanted.get(each)
+            if wanted is not None and not wanted.done():
+                wanted.set_result(outcome)
 
     async def _batch(self) -> int:
         """Stamp the oldest records that wait, at most as many as one time-stamp may cover; give how many."""
-        records = await self._store.unstamped(self._settings.records_per_request)
+        records = await self._store.unstamped(self.settings.records_per_request)
         if not records:
             return 0
         stampable = await self._stampable(records)
         stamp = await self.authorities.stamp(stampable.data)
         await self._keep(stamp, stampable, records)
         self.stamped += len(records)
-        for each in records:
-            if each.id in self._wanted:
-                self._wanted[each.id].set()
+        self._tell((each.id for each in records), None)
+        if self.budget.failing_since is not None:
+            await self._succeeded()
         log.info("records_stamped", records=len(records), authority=stamp.authority, time=stamp.at.isoformat())
         return len(records)
 
@@ -130,7 +147,7 @@ class TimestampKeeper:
     async def _stampable(self, records: Sequence[Unstamped]) -> logstamps.Stampable:
         if len(records) == 1:
             return logstamps.alone(await self._store.signature(records[0]))
-        # Chains of 1,000 records take some 20 ms of processor time: exchanges go on meanwhile.
+        # Chains of 10,000 records take a third of a second: exchanges go on meanwhile.
         return await asyncio.to_thread(logstamps.together, [each.signature_hash for each in records])
 
     async def _stamp_head(self) -> None:
@@ -147,7 +164,7 @@ class TimestampKeeper:
             log.warning("tree_head_not_stamped", code=error.full_code, detail=error.detail)
 
     async def _succeeded(self) -> None:
-        self._retry = self._settings.retry_seconds
+        self._retry = self.settings.retry_seconds
         lasted = self.budget.succeeded()
         if lasted is not None:
             log.info("timestamping_recovered", failed_seconds=round(lasted.total_seconds()))

@@ -54,6 +54,14 @@ def check(keeper: TimestampKeeper) -> Health:
     since, left = budget.failing_since, budget.left
     if since is None:
         return Health(HealthState.OK, "The message log is being time-stamped.", "កំណត់ហេតុសារកំពុងត្រូវបានបោះត្រាពេលវេលា។")
+    if keeper.settings.immediately:
+        return Health(
+            HealthState.FAILED,
+            f"Nobody has time-stamped messages since {since:%Y-%m-%d %H:%M}Z, and each must have its time-stamp before "
+            f"it moves on. Make a time-stamping authority reachable. {budget.last_failure}",
+            f"គ្មានការបោះត្រាពេលវេលាលើសារតាំងពី {since:%Y-%m-%d %H:%M}Z ទេ ហើយសារនីមួយៗត្រូវមានត្រាពេលវេលាមុននឹងបន្តដំណើរ។ "
+            "សូមធ្វើឱ្យអាចភ្ជាប់ទៅអាជ្ញាធរត្រាពេលវេលាបាន។",
+        )
     if not left:
         return Health(
             HealthState.FAILED,

@@ -30,8 +30,8 @@ class Timestamping:
     timeout_seconds: float = setting(default=20.0, minimum=0.01, maximum=300.0)
     # After a failure; it doubles with each one up to the interval.
     retry_seconds: float = setting(default=5.0, minimum=0.01, maximum=HOUR)
-    # Under one time-stamp: a hash chain of ten steps each, and a token's records are kept within a second.
-    records_per_request: int = setting(default=1000, minimum=1, maximum=10_000)
+    # Under one time-stamp: X-Road's default. Chains of 14 steps and 3.4 kB each, made in a third of a second.
+    records_per_request: int = setting(default=10_000, minimum=1, maximum=10_000)
 
 
 def interval_of(trust: TrustSnapshot | None) -> float:

@@ -248,9 +248,21 @@ async def test_a_message_whose_immediate_stamp_fails_does_not_move_on_and_is_sta
         with pytest.raises(errors.TimestampingFailed) as refused:
             await log.append(made.record())
         assert refused.value.full_code == "LoggingFailed.TimestampingFailed"
+        assert check(made.keeper).state is HealthState.FAILED
         made.tsa.behaviour = GOOD
-        assert await made.keeper.round()
+        await log.append(made.record())
+        assert check(made.keeper).state is HealthState.OK
         await made.verify_all()
+
+
+async def test_messages_that_wait_for_a_dead_authority_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    async with bench(tmp_path, immediately=True, timeout_seconds=0.2) as made:
+        log = StampedLog(made.log, made.keeper, immediately=True)
+        made.tsa.behaviour = BAD["slow"][0]
+        outcomes = await asyncio.gather(*(log.append(made.record()) for _ in range(40)), return_exceptions=True)
+        assert all(isinstance(each, errors.TimestampingFailed) for each in outcomes)
+        assert len({each.error_id for each in outcomes if isinstance(each, errors.TimestampingFailed)}) == 40
+        assert len(made.tsa.requests) <= 4
 
 
 async def test_a_record_that_another_node_stamped_keeps_its_first_stamp(any_database: str) -> None:
