@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bench.bus import Bus, brought_up
 from spean.sandbox.plan import MOP, NSAF
+from spean.sandbox.processes import last_lines
 from tests.support.little import http_server
 from tests.support.memory import Watched, resident
 
@@ -52,7 +53,8 @@ async def bus_with_service(folder: Path) -> AsyncIterator[Bus]:
 
 async def exchange(bus: Bus, session: aiohttp.ClientSession, path: str, body: AsyncIterator[bytes]) -> tuple[int, int]:
     async with session.post(bus.url + path, headers=bus.headers, data=body) as answer:
-        assert answer.status == 200, await answer.text()
+        logs = [last_lines(bus.layout.log(each.key)) for each in (MOP, NSAF)]
+        assert answer.status == 200, [await answer.text(), *logs]
         return int(answer.headers["X-Received"]), await counted(answer.content)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.killing import audit, faulty_bus, kill_often
 
-KILLS = 6
+KILLS = 4
 
 
 @pytest.mark.timeout(180)
