@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Self
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -149,7 +150,7 @@ class BodyKeys:
             entries: dict[str, Any] = json.loads(wrapped)
             for name in entries.keys() & self._unwraps.keys():
                 return self._unwraps[name](entries[name])
-        except (ValueError, KeyError, TypeError, AttributeError, InvalidUnwrap) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, InvalidUnwrap, UnsupportedAlgorithm) as error:
             raise LogKeyUnusable("A wrapped data key of the log was altered; restore a backup.") from error
         return None
 

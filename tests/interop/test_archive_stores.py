@@ -145,3 +145,18 @@ async def test_without_a_recipients_key_nothing_is_archived(
         assert len(Ledger(database).unfinished()) == 1
     assert archived(tmp_path) == []
     assert not any((tmp_path / "work").iterdir())
+
+
+async def test_an_archive_that_lacks_a_recipient_is_not_stored(
+    keyring: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gnupg  # noqa: PLC0415 - an extra: these tests are skipped without it
+
+    home, keys = keyring
+    monkeypatch.setattr(gnupg.GPG, "get_recipients_file", lambda _self, _file: ["one"])
+    openpgp = OpenPgpSettings(home, (keys["auditor"], keys["nsaf"]))
+    with node_database(tmp_path) as database:
+        seed(database, *some(1))
+        with pytest.raises(ArchivingFailed, match="not encrypted for all"):
+            await archiver(database, tmp_path, settings={"openpgp": openpgp}).run()
+    assert archived(tmp_path) == []

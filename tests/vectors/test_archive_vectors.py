@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from securityserver.archiving import verification
 from securityserver.archiving.errors import ArchiveRefused
 from securityserver.archiving.verification import in_link_order, verify_chain, verify_file
 from xroad.linkinginfo import START
@@ -130,6 +131,31 @@ def test_a_bomb_is_refused_before_it_is_unpacked(archives: list[Path], tmp_path:
     with zipfile.ZipFile(copy, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb.asice", bytes(65 * 1024 * 1024))
     assert "grows more than 100 times" in refusal([copy])
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_file_packed_as_no_archive_packs_is_refused(method: int, archives: list[Path], tmp_path: Path) -> None:
+    copy = tmp_path / "x.zip"
+    shutil.copy(archives[0], copy)
+    with zipfile.ZipFile(copy, "a", method) as archive:
+        archive.writestr("other.asice", b"x")
+    assert "packed as no archive is" in refusal([copy])
+
+
+def test_a_file_under_a_zip_password_is_refused(archives: list[Path], tmp_path: Path) -> None:
+    copy = tmp_path / "x.zip"
+    data = bytearray(archives[0].read_bytes())
+    data[data.rfind(b"PK\x01\x02") + 8] |= 1
+    copy.write_bytes(data)
+    assert "packed as no archive is" in refusal([copy])
+
+
+@pytest.mark.parametrize(("limit", "value", "reason"), [("_MANY", 1, "more files"), ("MAX_BYTES", 10, "too large")])
+def test_an_archive_beyond_the_limits_is_refused(
+    limit: str, value: int, reason: str, archives: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, limit, value)
+    assert reason in refusal(archives[:1])
 
 
 def test_an_encrypted_or_foreign_file_is_told_what_to_do(tmp_path: Path) -> None:
