@@ -22,6 +22,8 @@ from xroad.errors import DatabaseError
 
 # The log's writer waits while a transaction runs: this many rows take some milliseconds.
 ROWS_A_TRANSACTION: Final = 200
+# Between two of them: SQLite lets whoever waits try again only after some milliseconds, and messages come first.
+PAUSE_SECONDS: Final = 0.01
 _AUTHORITY_LENGTH: Final = 255
 _WAITS: Final = RECORD.c.timestamp_id.is_(None)
 # With the time, for PostgreSQL keeps a partition a day and would look into each of them.
@@ -107,6 +109,7 @@ class TimestampStore:
         first = list(islice(pairs, ROWS_A_TRANSACTION))
         number = await self._writing(lambda connection: _keep_first(connection, stamp, first))
         while more := list(islice(pairs, ROWS_A_TRANSACTION)):
+            await asyncio.sleep(PAUSE_SECONDS)
             await self._writing(partial(_point, number=number, rows=more))
 
     async def unstamped_head(self) -> tuple[int, bytes] | None:
