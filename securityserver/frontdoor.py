@@ -62,6 +62,8 @@ class _Connection(RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
+        if isinstance(exc, ConnectionError):
+            raise exc  # its sender left: the exchange has its line in the log, and nobody is there to answer
         if request.writer is not None and request.writer.output_size > 0:
             raise ConnectionError("the answer is under way already")
         answer = self._door.unreadable(message or (type(exc).__name__ if exc else f"status {status}"))

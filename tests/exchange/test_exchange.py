@@ -179,6 +179,19 @@ async def test_one_log_line_an_exchange_and_side_without_personal_values(instanc
     assert "Sok" not in lines.text()
 
 
+async def test_who_leaves_in_the_middle_is_one_line_and_no_mistake(instance: Instance, lines: Lines) -> None:
+    listen = instance.consumer.addresses.client_http[0]
+    _, writer = await asyncio.open_connection(listen.host, listen.port)
+    head = f"POST {instance.target('/a')} HTTP/1.1\r\nHost: x\r\nX-Road-Client: {PACKAGE}\r\nContent-Length: 9"
+    writer.write(f"{head}\r\n\r\nab".encode())
+    await asyncio.sleep(0.1)
+    writer.close()
+    await writer.wait_closed()
+    await instance.ask("GET", "/a")
+    assert [line["outcome"] for line in lines.exchanges("consumer")] == ["abandoned", "ok"]
+    assert "unreadable_request" not in lines.text()
+
+
 async def test_metrics_count_the_exchanges(instance: Instance) -> None:
     await instance.ask("GET", "/a")
     async with instance.http.get(f"http://{instance.consumer.addresses.metrics[0]}/metrics") as answer:
