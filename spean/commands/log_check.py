@@ -6,7 +6,6 @@ It refuses to repair anything. The node may run meanwhile.
 import argparse
 import json
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -69,7 +68,8 @@ def _strangers(config: NodeConfig, heads: list[TreeHead]) -> list[str]:
     if not certificates:
         return []
     files = ConfigurationStore(config.globalconf_directory).load()
-    approved = load_directory(files, datetime.now(UTC)).ca_certificates()
+    # As of the newest head: a log may be checked long after its node, and its configuration, came to an end.
+    approved = load_directory(files, max(certificates.values())).ca_certificates()
     told_of = []
     for der, at in certificates.items():
         try:

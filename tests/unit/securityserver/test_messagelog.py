@@ -62,7 +62,7 @@ async def drain(chunks: AsyncIterator[bytes]) -> int:
     return sum([len(chunk) async for chunk in chunks])
 
 
-async def test_gives_back_what_was_logged(tmp_path: Path) -> None:
+async def test_gives_back_what_was_logged(any_database: str) -> None:
     record = make_record(
         direction=Direction.RESPONSE,
         side=Side.PRODUCER,
@@ -72,7 +72,7 @@ async def test_gives_back_what_was_logged(tmp_path: Path) -> None:
         hash_chain=b"<chain/>",
         hash_chain_result=b"<result/>",
     )
-    async with running_log(tmp_path) as log:
+    async with running_log(any_database) as log:
         number = await log.append(record)
         stored = await log.reader.get(number)
         assert stored is not None
@@ -102,8 +102,8 @@ async def test_concurrent_appends_share_syncs_and_keep_their_numbers(tmp_path: P
     assert [by_number[number] for number in numbers] == [record.request_id for record in records]
 
 
-async def test_one_message_is_one_record(tmp_path: Path) -> None:
-    async with running_log(tmp_path) as log:
+async def test_one_message_is_one_record(any_database: str) -> None:
+    async with running_log(any_database) as log:
         first = make_record()
         await log.append(first)
         with pytest.raises(InvalidMessage, match="message log already") as caught:
@@ -125,14 +125,14 @@ async def test_a_duplicate_harms_only_itself(tmp_path: Path) -> None:
         assert log.statistics().commits < 15
 
 
-async def test_text_that_is_no_unicode_cannot_stop_the_batch(tmp_path: Path) -> None:
-    async with running_log(tmp_path) as log:
+async def test_text_that_is_no_unicode_cannot_stop_the_batch(any_database: str) -> None:
+    async with running_log(any_database) as log:
         await log.append(make_record(query_id="a\udcff", user_id="\ud800"))
         assert len(await log.reader.find(query_id="a\udcff")) == 1
 
 
-async def test_find(tmp_path: Path) -> None:
-    async with running_log(tmp_path) as log:
+async def test_find(any_database: str) -> None:
+    async with running_log(any_database) as log:
         for step in range(5):
             await log.append(make_record(query_id=f"q{step % 2}", at=AT + timedelta(seconds=step)))
         reader = log.reader
@@ -144,8 +144,8 @@ async def test_find(tmp_path: Path) -> None:
         assert await reader.find(query_id="none") == []
 
 
-async def test_iterate_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    async with running_log(tmp_path) as log:
+async def test_iterate_goes_on_where_it_stopped(any_database: str) -> None:
+    async with running_log(any_database) as log:
         numbers = await asyncio.gather(*(log.append(make_record()) for _ in range(250)))
         assert [record.id async for record in log.reader.iterate()] == sorted(numbers)
         assert [record.id async for record in log.reader.iterate(after_id=200)] == list(range(201, 251))
@@ -186,8 +186,8 @@ async def test_a_changed_body_is_not_given_whole(tmp_path: Path, spools: SpoolDi
             await drain(log.reader.read_body(number))
 
 
-async def test_unknown_body(tmp_path: Path) -> None:
-    async with running_log(tmp_path) as log:
+async def test_unknown_body(any_database: str) -> None:
+    async with running_log(any_database) as log:
         with pytest.raises(KeyError):
             await drain(log.reader.read_body(1))
 
@@ -258,16 +258,16 @@ async def test_reader_of_another_process_sweeps_nothing(tmp_path: Path) -> None:
     database.close()
 
 
-async def test_back_pressure(tmp_path: Path) -> None:
-    async with running_log(tmp_path, limits=LogLimits(pending=4)) as log:
+async def test_back_pressure(any_database: str) -> None:
+    async with running_log(any_database, limits=LogLimits(pending=4)) as log:
         tasks = [asyncio.ensure_future(log.append(make_record())) for _ in range(50)]  # noqa: TID251
         await asyncio.sleep(0)
         assert log.statistics().waiting <= 4
         assert len(set(await asyncio.gather(*tasks))) == 50
 
 
-async def test_closing_writes_what_is_queued_and_refuses_more(tmp_path: Path) -> None:
-    async with running_log(tmp_path) as log:
+async def test_closing_writes_what_is_queued_and_refuses_more(any_database: str) -> None:
+    async with running_log(any_database) as log:
         tasks = [asyncio.ensure_future(log.append(make_record())) for _ in range(100)]  # noqa: TID251
         await asyncio.sleep(0)
         await log.close()
@@ -375,8 +375,8 @@ async def test_a_reader_cannot_make_the_wal_grow_for_ever(tmp_path: Path, monkey
         await until(lambda: wal.stat().st_size < 2_000_000)
 
 
-async def test_names_no_personal_value_in_errors(tmp_path: Path) -> None:
-    async with running_log(tmp_path) as log:
+async def test_names_no_personal_value_in_errors(any_database: str) -> None:
+    async with running_log(any_database) as log:
         record = make_record(user_id="SECRET-USER", request_id="SECRET-REQUEST")
         await log.append(record)
         with pytest.raises(InvalidMessage) as caught:
