@@ -6,9 +6,15 @@ Without the mark `check` would report a record that is gone; a mark without its 
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, literal, select
 
+from securityserver.messagelog import partitions
+from securityserver.messagelog.records import DAY_MILLISECONDS
 from securityserver.messagelog.tables import BODY, BODY_CHUNK, RECORD, TREE_NODE
+
+
+class NotArchived(Exception):  # noqa: N818 - says what the administrator meets
+    """A day still has records that no archive holds."""
 
 
 def remove(connection: Connection, record_ids: Sequence[int], archive_id: int) -> int:
@@ -37,3 +43,28 @@ def remove(connection: Connection, record_ids: Sequence[int], archive_id: int) -
         connection.execute(delete(BODY_CHUNK).where(BODY_CHUNK.c.body_id.in_(bodies)))
         connection.execute(delete(BODY).where(BODY.c.id.in_(bodies)))
     return len(rows)
+
+
+def drop_day(connection: Connection, day: int) -> int:
+    """Drop a day's partitions on PostgreSQL, once all of its records are archived, and tell how many there were.
+
+    Args:
+        connection: of a transaction.
+        day: days since 1970-01-01.
+
+    Raises:
+        NotArchived: one of its records has no time-stamp, archive or place in the stored tree.
+    """
+    node, record = TREE_NODE.c, RECORD.c
+    within = (record.time >= day * DAY_MILLISECONDS) & (record.time < (day + 1) * DAY_MILLISECONDS)
+    placed = select(node.position).where(node.level == 1, node.position == record.leaf_index // 2).exists()
+    fit = record.timestamp_id.is_not(None) & record.archive_id.is_not(None) & placed
+    left = connection.execute(select(func.count()).select_from(RECORD).where(within, ~fit)).scalar_one()
+    if left:
+        raise NotArchived(f"{left} records of that day are not archived yet.")
+    columns = [TREE_NODE.c[name] for name in ("level", "position", "hash", "archive_id")]
+    marks = select(literal(0), record.leaf_index, record.leaf_hash, record.archive_id).where(within)
+    connection.execute(insert(TREE_NODE).from_select(columns, marks))
+    dropped: int = connection.execute(select(func.count()).select_from(RECORD).where(within)).scalar_one()
+    partitions.drop(connection, day)
+    return dropped

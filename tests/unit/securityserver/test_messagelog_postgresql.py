@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from securityserver.messagelog import Body, Direction, MessageLog, Side, partitions
 from securityserver.messagelog.check import Checker
 from securityserver.messagelog.records import day_of, milliseconds
+from securityserver.messagelog.removal import NotArchived, drop_day
 from securityserver.migrations import NODE, open_node_database
 from securityserver.serverconf import ServerConfStore, apply, export, read
 from serverkit.database import Database, DatabaseUnusable, open_database
@@ -47,13 +48,27 @@ async def test_partitions_are_made_ahead(postgresql_url: str, database: Database
     assert made == [partitions.DAYS_AHEAD + 1]
 
 
-async def test_a_day_is_dropped_whole(postgresql_url: str, database: Database) -> None:
+async def test_a_day_that_is_archived_is_dropped_whole_and_leaves_its_marks(
+    postgresql_url: str, database: Database
+) -> None:
     async with running_log(postgresql_url) as log:
         for days in (0, 0, 1):
             await log.append(make_record(at=AT + timedelta(days=days), body=Body.of(b"body")))
+    day = day_of(milliseconds(AT))
+    with pytest.raises(NotArchived, match="2 records"), database.transaction() as connection:
+        drop_day(connection, day)
     with database.transaction() as connection:
-        partitions.drop(connection, day_of(milliseconds(AT)))
+        for sql in (
+            "INSERT INTO log_timestamp (id, time, token, authority) VALUES (1, 1, '', '')",
+            "INSERT INTO log_archive VALUES (1, '', '', 1, 2, 2, '', 1, 1)",
+            "UPDATE log_record SET timestamp_id = 1, archive_id = 1",
+        ):
+            connection.execute(sa.text(sql))
+        assert drop_day(connection, day) == 2
     assert values(database, "SELECT count(*) FROM log_record") == [1]
+    checker = Checker(database)
+    assert list(checker.run()) == []
+    assert (checker.records, checker.archived) == (1, 2)
 
 
 async def test_a_message_is_taken_once_also_on_another_day(postgresql_url: str) -> None:

@@ -19,12 +19,14 @@ from securityserver.messagelog.leaf import FIELDS, leaf_of, values_of
 from securityserver.messagelog.proofs import Unprovable, prove, verify
 from securityserver.messagelog.records import COLUMNS
 from securityserver.messagelog.removal import remove
+from securityserver.messagelog.store import Refusal, StoreRefused
 from securityserver.messagelog.treeheads import HeadInvalid, TreeHead
 from securityserver.messagelog.treestate import LEAVES_UNSTORED
 from securityserver.migrations import open_node_database
 from serverkit.database import Database, DatabaseUnusable
 from tests.support.messagelog import AT, make_record, running_log
 from xroad.algorithms import default_algorithm
+from xroad.errors import LoggingFailed
 from xroad.merkle import ProofInvalid
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -293,6 +295,32 @@ async def test_archived_records_leave_a_mark_and_others_cannot_go(any_database: 
     assert list(checker.run()) == []
     assert (checker.records, checker.archived) == (4, 2)
     assert verify(prove(database, numbers[4])).size == 6
+
+
+async def test_a_commit_that_was_reported_as_failed_costs_no_later_record(
+    any_database: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database may keep what it said it refused: the places of the tree are then other ones than in memory."""
+    async with running_log(any_database) as log:
+        store = log._writer._store
+        kept = store.insert_records
+
+        def keep_and_fail(rows: Any) -> Any:
+            kept(rows)
+            monkeypatch.undo()
+            if database.is_postgresql:
+                vars(store)["_connection"].close()
+            raise StoreRefused(Refusal.ALL, "lost")
+
+        monkeypatch.setattr(store, "insert_records", keep_and_fail)
+        with pytest.raises(LoggingFailed):
+            await log.append(make_record())
+        for _ in range(3):
+            await log.append(make_record())
+        head = await log.sign_head(sign, AT)
+        assert head is not None
+        assert head.size == 4
+    assert checked(database) == []
 
 
 async def test_only_one_process_writes_a_log(any_database: str) -> None:
