@@ -53,7 +53,8 @@ async def write_archive(
         async for member in members:
             name = file_name(member.query_id, response=member.response, number=member.id)
             chain.add(name, await _write_container(archive, name, member, containers))
-            await _write_sealed(archive, f"{name}{SEALED}", member, containers)
+            if member.sealed:
+                await _write_sealed(archive, f"{name}{SEALED}", member, containers)
             earliest, latest = min(earliest or member.at, member.at), max(latest or member.at, member.at)
         if earliest is None or latest is None:
             raise ValueError("an archive has at least one record")

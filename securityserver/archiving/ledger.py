@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, inse
 
 from securityserver.archiving.errors import ArchivingFailed, database_trouble
 from securityserver.archiving.settings import Grouping
-from securityserver.messagelog.records import milliseconds
+from securityserver.messagelog.records import BodyForm, milliseconds
 from securityserver.messagelog.tables import ARCHIVE, RECORD
 from serverkit.database import Database, DatabaseUnusable
 from xroad.identifiers import ClientId
@@ -56,12 +56,13 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A record that is to be in an archive."""
+    """A record that is to be in an archive; `sealed` when its body is encrypted, if it has one."""
 
     id: int
     query_id: str
     response: bool
     at: datetime
+    sealed: bool
 
 
 class Ledger:
@@ -120,16 +121,13 @@ class Ledger:
     def members(self, archive: Archive) -> Iterator[list[Member]]:
         """Give an archive's records in its order, some at a time."""
         after = archive.first_id - 1
-        columns = (RECORD.c.id, RECORD.c.query_id, RECORD.c.response, RECORD.c.time)
+        columns = (RECORD.c.id, RECORD.c.query_id, RECORD.c.response, RECORD.c.time, RECORD.c.body_form)
         while True:
             wanted = (RECORD.c.id > after, RECORD.c.id <= archive.last_id, RECORD.c.archive_id == archive.id)
             rows = self._rows(select(*columns).where(*wanted).order_by(RECORD.c.id).limit(_SLICE))
             if not rows:
                 return
-            yield [
-                Member(row["id"], row["query_id"], bool(row["response"]), _EPOCH + timedelta(milliseconds=row["time"]))
-                for row in rows
-            ]
+            yield [_member(row) for row in rows]
             after = rows[-1]["id"]
 
     def before(self, archive: Archive) -> Link:
@@ -246,6 +244,11 @@ def _archive(row: RowMapping) -> Archive:
         row["file_name"],
         row["digest"].hex(),
     )
+
+
+def _member(row: RowMapping) -> Member:
+    at = _EPOCH + timedelta(milliseconds=row["time"])
+    return Member(row["id"], row["query_id"], bool(row["response"]), at, row["body_form"] == BodyForm.ENCRYPTED)
 
 
 def _name(group: ClientId | None) -> str:

@@ -160,10 +160,17 @@ def _content(archive: ZipFile, entries: dict[str, ZipInfo], name: str) -> bytes:
 
 def _checked(archive: ZipFile, info: ZipInfo) -> bytes:
     """Open a container and give its digest."""
+    if info.file_size <= _CHUNK:
+        data = archive.read(info)
+        _open(info.filename, data)
+        return hashlib.sha512(data).digest()
     digest = hashlib.sha512()
     with tempfile.TemporaryFile() as copy:
         _drain(archive, info, digest, copy)
-        _open(info.filename, copy)
+        copy.flush()
+        # A container may be larger than memory: mapped, it reads like the bytes that it is.
+        with mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            _open(info.filename, cast("bytes", mapped))
     return digest.digest()
 
 
@@ -182,14 +189,11 @@ def _check_sealed(archive: ZipFile, info: ZipInfo) -> None:
             raise LinkingError(f"{info.filename}: {error}") from error
 
 
-def _open(name: str, copy: BinaryIO) -> None:
-    copy.flush()
-    # A container may be larger than memory: mapped, it reads like the bytes that it is.
-    with mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        try:
-            surplus = read(cast("bytes", mapped)).surplus
-        except XRoadError as error:
-            raise LinkingError(f"{name}: {error.full_code}: {error.detail}") from error
+def _open(name: str, data: bytes) -> None:
+    try:
+        surplus = read(data).surplus
+    except XRoadError as error:
+        raise LinkingError(f"{name}: {error.full_code}: {error.detail}") from error
     if surplus:
         raise LinkingError(f"{name}: no container has a file {surplus[0]}")
 

@@ -77,7 +77,7 @@ CHANGES: dict[str, tuple[Callable[[str, bytes], list[tuple[str, bytes]]], str]] 
         "removed, surplus or reordered",
     ),
     "a container that is none": (lambda n, d: [(n, b"PK" if n == VICTIM else d)], "NotZip"),
-    "a container made empty": (lambda n, d: [(n, b"" if n == VICTIM else d)], "damaged"),
+    "a container made empty": (lambda n, d: [(n, b"" if n == VICTIM else d)], "NotZip"),
     "a surplus file": (
         lambda n, d: [(n, d), ("x.exe", b"")] if n == VICTIM else [(n, d)],
         "no archive has such a file",
