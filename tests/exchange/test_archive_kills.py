@@ -10,7 +10,7 @@ from tests.support.archives import archived, files_in_ledger, links, marks, node
 from xroad.asic.builder import file_name
 
 ROOT = Path(__file__).resolve().parents[2]
-PLACES = 32
+PLACES = 24
 
 
 def contents(directory: Path) -> dict[str, bytes]:

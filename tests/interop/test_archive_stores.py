@@ -150,8 +150,7 @@ async def test_without_a_recipients_key_nothing_is_archived(
 async def test_an_archive_that_lacks_a_recipient_is_not_stored(
     keyring: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import gnupg  # noqa: PLC0415 - an extra: these tests are skipped without it
-
+    gnupg = pytest.importorskip("gnupg")
     home, keys = keyring
     monkeypatch.setattr(gnupg.GPG, "get_recipients_file", lambda _self, _file: ["one"])
     openpgp = OpenPgpSettings(home, (keys["auditor"], keys["nsaf"]))
