@@ -254,3 +254,18 @@ def test_each_message_of_a_batch_signature_has_a_container_of_its_own() -> None:
         assert verdict.verified.message.query_id == f"query-{number}"
     swapped = stamped_anew(original, signatures[1], message=heads[0]).judge()
     assert swapped.reason == "MalformedSignature.InvalidHashChainRef"
+
+
+ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
+
+
+@pytest.mark.parametrize(
+    ("xml", "sentence"),
+    [
+        ("<a/>", "not a SOAP message"),
+        (f'<e:Envelope xmlns:e="{ENVELOPE}"><e:Header/><e:Body><a/><b/></e:Body></e:Envelope>', "exactly one element"),
+    ],
+)
+def test_xml_that_is_no_message_is_refused(xml: str, sentence: str) -> None:
+    with pytest.raises(errors.InvalidSoap, match=sentence):
+        asic.read_message(xml.encode())

@@ -43,7 +43,7 @@ def test_every_leaf_stands_under_one_blame(leaf: type[XRoadError]) -> None:
 
 
 def test_every_remedy_belongs_to_a_code_that_is_raised_or_received() -> None:
-    known = {leaf.code for leaf in ALL_LEAVES} | {"HttpError"}
+    known = {kind.code for kind in XRoadError.by_code.values()} | {"HttpError"}
 
     assert set(remedies.BY_CODE) <= known
 
