@@ -15,7 +15,15 @@ from serverkit.config import ConfigError
 from serverkit.database import DatabaseUnusable
 from xroad.errors import XRoadError
 
-NODE_ERRORS: Final = (ArchivingFailed, ConfigError, DatabaseUnusable, LogKeyUnusable, PkiError, SpoolUnusable, XRoadError)
+NODE_ERRORS: Final = (
+    ArchivingFailed,
+    ConfigError,
+    DatabaseUnusable,
+    LogKeyUnusable,
+    PkiError,
+    SpoolUnusable,
+    XRoadError,
+)
 """What a node's parts raise when an administrator can do something about it; their text says what."""
 
 
