@@ -1,17 +1,17 @@
-"""Brings a database's tables up to the code, with Alembic scripts embedded in the package that owns the tables.
+"""Tells whether a database's tables are those of the code, and has them brought up to it when they are not.
 
-It refuses to know the tables; there is no alembic.ini and no command line.
-`serverkit.database` calls it once per start, inside one transaction.
+It refuses to know the tables, and how scripts run. `serverkit.database` calls it once a start, inside one transaction.
 """
 
+import re
 from dataclasses import dataclass
-from importlib.resources import as_file, files
+from importlib.resources import files
+from typing import Final
 
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
+
+# A script's file is named by its revision: v0001_what_it_does.py; their order is the history.
+_SCRIPT: Final = re.compile(r"(v[0-9]{4})_\w+\.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,12 @@ class Migrations:
     package: str
     application_id: int
 
+    @property
+    def newest(self) -> str:
+        """The last revision of the history."""
+        names = (_SCRIPT.fullmatch(entry.name) for entry in (files(self.package) / "versions").iterdir())
+        return max(name[1] for name in names if name is not None)
+
 
 class NewerSchema(Exception):  # noqa: N818 - becomes a DatabaseUnusable once the path is known
     """The database was written by a later version of the software."""
@@ -37,27 +43,13 @@ def migrate(connection: Connection, migrations: Migrations) -> None:
     Raises:
         NewerSchema: the database knows a migration that this code does not.
     """
-    with as_file(files(migrations.package)) as directory:
-        config = Config()
-        config.set_main_option("script_location", str(directory).replace("%", "%%"))
-        scripts = ScriptDirectory.from_config(config)
-        applied = set(MigrationContext.configure(connection).get_current_heads())
-        known = {script.revision for script in scripts.walk_revisions()}
-        if applied - known:
-            raise NewerSchema(
-                "it was written by a newer version of this software; run that version, or restore an older backup."
-            )
-        if applied != set(scripts.get_heads()):
-            _upgrade(connection, config, scripts)
+    if _applied(connection) != [migrations.newest]:
+        from serverkit.upgrades import upgrade  # noqa: PLC0415 - see there: seldom needed, slow to load
+
+        upgrade(connection, migrations.package)
 
 
-def _upgrade(connection: Connection, config: Config, scripts: ScriptDirectory) -> None:
-    environment = EnvironmentContext(
-        config,
-        scripts,
-        fn=lambda heads, _context: scripts._upgrade_revs("head", heads),  # noqa: SLF001 - what Alembic's own `upgrade` command passes
-        destination_rev="head",
-    )
-    with environment:
-        environment.configure(connection=connection, target_metadata=None, transactional_ddl=False)
-        environment.run_migrations()
+def _applied(connection: Connection) -> list[str]:
+    if not inspect(connection).has_table("alembic_version"):
+        return []
+    return list(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())

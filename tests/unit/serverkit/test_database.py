@@ -2,7 +2,10 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -170,3 +173,20 @@ def test_other_application_is_refused(tmp_path: Path) -> None:
     make(tmp_path / "node.db")
     with pytest.raises(DatabaseUnusable, match="another program's"):
         open_database(url(tmp_path / "node.db"), Migrations(NODE.package, NODE.application_id + 1))
+
+
+def test_a_database_that_is_up_to_date_opens_without_the_migration_tool(tmp_path: Path) -> None:
+    open_node_database(url(tmp_path / "node.db")).close()
+    script = (
+        "import sys; from securityserver.migrations import open_node_database;"
+        f" open_node_database({url(tmp_path / 'node.db')!r}).close(); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_the_newest_script_is_the_head_of_the_history(tmp_path: Path) -> None:
+    open_node_database(url(tmp_path / "node.db")).close()
+    connection = sqlite3.connect(tmp_path / "node.db")
+    with closing(connection):
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(NODE.newest,)]
