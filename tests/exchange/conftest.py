@@ -1,38 +1,26 @@
 """One little instance for each module of exchange tests, put back into order after each test."""
 
 import io
-import logging
-import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from structlog._config import BoundLoggerLazyProxy
 
 from serverkit.logs import configure_logs
 from tests.support.instance import Instance, kept_running
-from tests.support.loglines import Lines
+from tests.support.loglines import Lines, forget_cached_loggers, reset_logs
 
 # Short, so that slow peers and services are found out in a test's time.
 LIMITS = "peer_seconds = 3\nread_seconds = 1\nconnect_seconds = 2\nbody_bytes = 8000000"
-
-
-def _forget_cached_loggers() -> None:
-    """Let module loggers find the new stream: structlog caches what they first wrote with, for the process's life."""
-    for module in list(sys.modules.values()):
-        for logger in list(vars(module).values()):
-            if isinstance(logger, BoundLoggerLazyProxy):
-                vars(logger).pop("bind", None)
 
 
 @pytest.fixture(scope="module")
 def log_stream() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     configure_logs(stream=stream)
-    _forget_cached_loggers()
+    forget_cached_loggers()
     yield stream
-    logging.getLogger().handlers.clear()
-    _forget_cached_loggers()
+    reset_logs()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
