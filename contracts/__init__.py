@@ -16,6 +16,7 @@ from contracts.catalog import (
     versions,
 )
 from contracts.codes import CodeList, Label, UnknownCodeList, code_list, code_list_names
+from contracts.khmer import comparison_key, normalise
 from contracts.validation import ContractViolation, validate
 
 __all__ = [
@@ -28,10 +29,12 @@ __all__ = [
     "allowed_codes",
     "code_list",
     "code_list_names",
+    "comparison_key",
     "examples",
     "field_schema",
     "has_field",
     "names",
+    "normalise",
     "schema",
     "validate",
     "versions",
