@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     pkcs12,
 )
+from OpenSSL import SSL
 
 from pki import files, token_index
 from pki.errors import TokenDamaged, TokenError, UnknownKey
@@ -204,7 +205,7 @@ class SoftwareToken:
         strong = isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size > 256  # noqa: PLR2004  bits of P-256
         return builder.sign(key, hashes.SHA384() if strong else hashes.SHA256())
 
-    def load_into(self, context: ssl.SSLContext, key_id: KeyId) -> None:
+    def load_into(self, context: ssl.SSLContext | SSL.Context, key_id: KeyId) -> None:
         """Give a TLS context the key with its certificate and intermediates; the key is nowhere on disk in plain.
 
         Raises:
@@ -212,6 +213,9 @@ class SoftwareToken:
             TokenDamaged: the key file is missing or altered.
         """
         certificates = (self.certificate(key_id), *self.key(key_id).chain)
+        if isinstance(context, SSL.Context):
+            self._load_into_listener(context, key_id, certificates)
+            return
         with tempfile.NamedTemporaryFile(suffix=".pem") as public:
             public.write(b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates))
             public.flush()
@@ -219,6 +223,15 @@ class SoftwareToken:
                 context.load_cert_chain(public.name, self._key_file(key_id), self._seal.passphrase())
             except OSError as error:  # ssl.SSLError is one too
                 raise TokenDamaged(f"The file of key {key_id} does not load: restore it from a backup.") from error
+
+    def _load_into_listener(
+        self, context: SSL.Context, key_id: KeyId, certificates: Sequence[x509.Certificate]
+    ) -> None:
+        certificate, *chain = certificates
+        context.use_certificate(certificate)
+        for each in chain:
+            context.add_extra_chain_cert(each)
+        context.use_privatekey(self._of(key_id))
 
     def generate_key(self, label: str, key_type: KeyType, *, usage: Usage, member: ClientId | None = None) -> KeyInfo:
         """Make a key; on return it is on disk.

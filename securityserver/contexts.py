@@ -6,18 +6,13 @@ the same context, by whose identity pooled connections are known to be of the pr
 
 from collections.abc import Callable
 
-from cryptography import x509
+from OpenSSL import SSL
 
 from securityserver.credentials import Credentials
 from securityserver.internaltls import InternalKey
+from securityserver.listenertls import ListenerContext, server_context
 from securityserver.serverconf import ServerConfStore
-from securityserver.tls import (
-    NodeContext,
-    client_server_context,
-    peer_client_context,
-    peer_server_context,
-    switching,
-)
+from securityserver.tls import CLIENT_SUITES, PEER_SUITES, NodeContext, peer_client_context
 from serverkit.logs import get_logger
 from xroad.globalconf.snapshot import TrustSnapshot
 
@@ -29,7 +24,7 @@ class TlsContexts:
 
     Args:
         trust: the newest snapshot, even an expired one: a peer shall get a fault that says so, not a broken handshake.
-        conf: whose clients' certificates the HTTPS port trusts.
+        conf: changes when a key for the institution's own systems may have changed.
         credentials: the authentication key.
         internal: the key for the institution's own systems.
     """
@@ -42,8 +37,9 @@ class TlsContexts:
         internal: InternalKey,
     ) -> None:
         self._trust, self._conf, self._credentials, self._internal = trust, conf, credentials, internal
-        self._peer: tuple[object, NodeContext, NodeContext] | None = None
-        self._client: tuple[object, NodeContext] | None = None
+        self._to_peers: tuple[object, NodeContext] | None = None
+        self._from_peers: tuple[object, SSL.Context] | None = None
+        self._from_clients: tuple[object, SSL.Context] | None = None
 
     def to_peers(self) -> NodeContext:
         """Give the context for connections to peers.
@@ -51,40 +47,39 @@ class TlsContexts:
         Raises:
             SslAuthenticationFailed: this server has no authentication certificate.
         """
-        self._credentials.require_authentication()
-        return self._peers()[1]
-
-    def message_listener(self) -> NodeContext:
-        """Give the context that the message port's listener keeps for life."""
-        return switching(self._from_peers, peer_server_context((), _reporter("message")))
-
-    def client_listener(self) -> NodeContext:
-        """Give the context that the clients' HTTPS listener keeps for life."""
-        return switching(self._from_clients, client_server_context((), _reporter("client")))
-
-    def _from_peers(self) -> NodeContext | None:
-        return self._peers()[2] if self._credentials.authentication() is not None else None
-
-    def _peers(self) -> tuple[object, NodeContext, NodeContext]:
-        trust, identity = self._trust(), self._credentials.authentication()
+        trust, identity = self._trust(), self._credentials.require_authentication()
         key = (trust.digest if trust is not None else "", identity)
-        if self._peer is None or self._peer[0] != key:
-            authorities = trust.ca_certificates() if trust is not None else ()
-            outward, inward = peer_client_context(authorities), peer_server_context(authorities, _reporter("message"))
-            for context in (outward, inward):
-                self._credentials.load_authentication(context)
-            self._peer = key, outward, inward
-        return self._peer
+        if self._to_peers is None or self._to_peers[0] != key:
+            context = peer_client_context(trust.ca_certificates() if trust is not None else ())
+            self._credentials.load_authentication(context)
+            self._to_peers = key, context
+        return self._to_peers[1]
 
-    def _from_clients(self) -> NodeContext:
+    def message_listener(self) -> ListenerContext:
+        """Give the context that the message port's listener keeps for life."""
+        return ListenerContext(self._of_message_port, _reporter("message"))
+
+    def client_listener(self) -> ListenerContext:
+        """Give the context that the clients' HTTPS listener keeps for life."""
+        return ListenerContext(self._of_client_port, _reporter("client"))
+
+    def _of_message_port(self) -> SSL.Context | None:
+        identity = self._credentials.authentication()
+        if identity is None:
+            return None
+        if self._from_peers is None or self._from_peers[0] != identity:
+            context = server_context(PEER_SUITES)
+            self._credentials.load_authentication(context)
+            self._from_peers = identity, context
+        return self._from_peers[1]
+
+    def _of_client_port(self) -> SSL.Context:
         conf = self._conf.current
-        if self._client is None or self._client[0] is not conf:
-            ders = {der for client in conf.clients for der in client.tls_certificates}
-            registered = [x509.load_der_x509_certificate(der) for der in ders]
-            context = client_server_context(registered, _reporter("client"))
+        if self._from_clients is None or self._from_clients[0] is not conf:
+            context = server_context(CLIENT_SUITES)
             self._internal.load_into(context)
-            self._client = conf, context
-        return self._client[1]
+            self._from_clients = conf, context
+        return self._from_clients[1]
 
 
 def _reporter(port: str) -> Callable[[str], None]:

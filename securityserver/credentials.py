@@ -11,6 +11,7 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL
 
 from pki.errors import OcspUnavailable, PkiError
 from pki.standing import chain_targets
@@ -81,7 +82,7 @@ class Credentials:
             )
         return identity
 
-    def load_authentication(self, context: ssl.SSLContext) -> None:
+    def load_authentication(self, context: ssl.SSLContext | SSL.Context) -> None:
         """Load the authentication key and certificate into a TLS context."""
         self._token.load_into(context, self.require_authentication().key_id)
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from OpenSSL import SSL
 
 # Pinned by people in other systems, so that it lives long; a new one is one command away.
 VALIDITY: Final = timedelta(days=20 * 365)
@@ -36,9 +37,14 @@ class InternalKey:
     def _key_file(self) -> Path:
         return self.directory / "key.pem"
 
-    def load_into(self, context: ssl.SSLContext) -> None:
+    def load_into(self, context: ssl.SSLContext | SSL.Context) -> None:
         """Load key and certificate into a TLS context; none yet made: leave the context without."""
-        if self.certificate_file.exists():
+        if not self.certificate_file.exists():
+            return
+        if isinstance(context, SSL.Context):
+            context.use_certificate_chain_file(str(self.certificate_file))
+            context.use_privatekey_file(str(self._key_file))
+        else:
             context.load_cert_chain(self.certificate_file, self._key_file)
 
     def create(self, name: str, at: datetime) -> None:

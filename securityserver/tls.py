@@ -1,15 +1,17 @@
-"""All constants and contexts of TLS, in both directions: between servers, and with the institution's own systems.
+"""All constants of TLS, and the contexts for connections that the node makes: to other servers, and to services.
 
 It refuses to know keys, messages and who may speak for whom: that is judged after the handshake, by ``peers`` and
-``provider``. ``app`` builds listeners with it, ``peers`` and ``services`` their connections.
+``provider``. ``contexts``, ``peers`` and ``services`` build with it; listeners are ``listenertls``' matter.
 """
 
 import ssl
-from collections.abc import Callable, Iterable
-from typing import Final, Self
+from collections.abc import Iterable
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from securityserver.listenertls import Served
 
 # The reference's suites between servers; two AEAD suites stand before them for peers that have them, and TLS 1.3 has
 # its own.
@@ -30,33 +32,8 @@ NO_CHECK_TIME: Final = 0x200000
 HANDSHAKE_SECONDS: Final = 10.0
 
 
-class _Reporting(ssl.SSLObject):
-    """A TLS connection that says why its handshake failed, where asyncio would drop it without a word."""
-
-    def do_handshake(self) -> None:
-        """Shake hands; report why it failed, if it does."""
-        try:
-            super().do_handshake()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise
-        except ssl.SSLError as error:
-            report = getattr(self.context, "report", None)
-            if report is not None:
-                report(getattr(error, "verify_message", "") or error.reason or "unknown")
-            raise
-
-
 class NodeContext(ssl.SSLContext):
-    """A TLS context of this node; ``report`` hears the reason of each failed handshake."""
-
-    sslobject_class = _Reporting
-    report: Callable[[str], None] | None
-
-    def __new__(cls, protocol: int, report: Callable[[str], None] | None = None) -> Self:
-        """Make a context; its class is the interpreter's own, which takes its arguments here."""
-        context = super().__new__(cls, protocol)
-        context.report = report
-        return context
+    """A TLS context of this node, for connections that it makes."""
 
     def trust(self, certificates: Iterable[x509.Certificate]) -> None:
         """Trust these and nothing else; an intermediate needs no chain above it."""
@@ -81,24 +58,6 @@ def peer_client_context(authorities: Iterable[x509.Certificate]) -> NodeContext:
     return context
 
 
-def peer_server_context(
-    authorities: Iterable[x509.Certificate], report: Callable[[str], None] | None = None
-) -> NodeContext:
-    """Build the context of the message port: the peer must show a certificate of an approved authority."""
-    context = _server_context(PEER_SUITES, ssl.CERT_REQUIRED, report)
-    context.trust(authorities)
-    return context
-
-
-def client_server_context(
-    registered: Iterable[x509.Certificate], report: Callable[[str], None] | None = None
-) -> NodeContext:
-    """Build the context of the HTTPS port for the institution's systems; a certificate shown must be registered."""
-    context = _server_context(CLIENT_SUITES, ssl.CERT_OPTIONAL, report)
-    context.trust(registered)
-    return context
-
-
 def service_context(pinned: x509.Certificate | None, *, verify: bool) -> NodeContext:
     """Build the context for calls to the institution's own services; the caller loads its key into it.
 
@@ -119,32 +78,8 @@ def service_context(pinned: x509.Certificate | None, *, verify: bool) -> NodeCon
     return context
 
 
-def switching(current: Callable[[], NodeContext | None], base: NodeContext) -> NodeContext:
-    """Let ``base``, which a listener keeps for life, serve each new connection with the context that is current then.
-
-    OpenSSL takes protocol versions, suites and whether a certificate is asked for from ``base``; key, certificate and
-    the authorities to trust from ``current``. No current one: the handshake is refused.
-    """
-
-    def choose(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> int | None:
-        now = current()
-        if now is None:
-            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
-        connection.context = now
-        return None
-
-    base.sni_callback = choose
-    return base
-
-
 def peer_certificate(connection: object) -> bytes | None:
     """Give the certificate that the other side showed, as DER; None when there is no TLS or it showed none."""
+    if isinstance(connection, Served):
+        return connection.certificate
     return connection.getpeercert(binary_form=True) if isinstance(connection, ssl.SSLObject) else None
-
-
-def _server_context(suites: str, verify: ssl.VerifyMode, report: Callable[[str], None] | None) -> NodeContext:
-    context = NodeContext(ssl.PROTOCOL_TLS_SERVER, report)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(suites)
-    context.verify_mode = verify
-    return context

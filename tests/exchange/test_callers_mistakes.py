@@ -1,8 +1,11 @@
 """What a caller may get wrong: one row a mistake."""
 
+import tempfile
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.support.instance import (
     BY_CERTIFICATE,
@@ -31,8 +34,17 @@ from tests.support.misbehaving import (
     target,
     to,
 )
+from tests.support.pki import Pki
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def showing_another_certificate(instance: Instance, undo: AsyncExitStack) -> Answer:
+    folder = Path(undo.enter_context(tempfile.TemporaryDirectory()))
+    stranger = Pki.create(label="Nobody's").issue_auth("backend.example")
+    (folder / "certificate.pem").write_bytes(stranger.certificate.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(stranger.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return await instance.ask("GET", "/x", client=BY_CERTIFICATE, **instance.by_https(folder))
 
 
 async def showing_no_certificate(instance: Instance, _undo: AsyncExitStack) -> Answer:
@@ -51,6 +63,7 @@ ROWS = (
     Row("client by plain HTTP that must use HTTPS", PROXY + TLS, asking(client=BY_HTTPS)),
     Row("client with a certificate, by plain HTTP", PROXY + TLS, asking(client=BY_CERTIFICATE)),
     Row("client with a certificate, showing none", PROXY + TLS, showing_no_certificate),
+    Row("client with a certificate that nobody registered", PROXY + TLS, showing_another_certificate),
     Row("no access right", SERVER + "AccessDenied", asking(client=STRANGER), BOTH_SIDES),
     Row("right for another method", SERVER + "AccessDenied", asking("POST", "/open/x", service="partly"), BOTH_SIDES),
     Row("right for another path", SERVER + "AccessDenied", asking("GET", "/closed", service="partly"), BOTH_SIDES),

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from securityserver.tls import peer_client_context
-from tests.support import forging
+from tests.support import forging, pki
 from tests.support.instance import CONSUMER, PROVIDER, Answer, Instance
 from tests.support.loglines import Lines
 from tests.support.misbehaving import (
@@ -46,6 +46,11 @@ async def sent_by_another_server(instance: Instance, _undo: AsyncExitStack) -> A
     instance.middle.outward = peer_client_context(instance.authority.ca_certificates)
     keys.token.load_into(instance.middle.outward, keys.auth.id)
     instance.middle.on_request = forging.with_ocsp_of(instance, keys.auth.certificate)
+    return await instance.ask("GET", "/x")
+
+
+async def shows_nothing(instance: Instance, _undo: AsyncExitStack) -> Answer:
+    instance.middle.outward = peer_client_context(instance.authority.ca_certificates)
     return await instance.ask("GET", "/x")
 
 
@@ -93,6 +98,14 @@ ROWS = (  # The service's.
         BOTH_SIDES,
     ),
     Row("consumer's certificate unregistered", FAILED + TLS, showing_client(registered=False), BOTH_SIDES),
+    Row("consumer's certificate is for signing", FAILED + TLS, showing_client(usage="sign"), BOTH_SIDES),
+    Row(
+        "consumer's certificate of an unknown authority",
+        FAILED + TLS + ".CannotCreateCertPath",
+        showing_client(issuer=pki.Pki.create(label="Elsewhere").root),
+        BOTH_SIDES,
+    ),
+    Row("consumer shows no certificate", SERVER + TLS, shows_nothing, BOTH_SIDES),
     Row(
         "consumer's certificate revoked",
         FAILED + TLS + ".InvalidCertPath.CertValidation",

@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from securityserver.messagelog import Body
 from securityserver.messages import signed_parts
-from securityserver.tls import peer_client_context, peer_server_context
+from securityserver.tls import peer_client_context
 from tests.support import pki
 from tests.support.instance import Instance
 from tests.support.little import find_part, join_parts, split_parts
+from tests.support.serverside import strict_server_context
 from tests.support.stamps import Issued
 from xroad import xades
 from xroad.algorithms import default_algorithm
@@ -133,15 +134,21 @@ def forger(
     return Forger(instance, issued, (response,) if with_ocsp else ())
 
 
-def auth_certificate(instance: Instance, *, usage: pki.Usage = "auth", not_after: datetime | None = None) -> Issued:
-    """A new authentication certificate of the authority, which nobody has registered yet."""
+def auth_certificate(
+    instance: Instance,
+    *,
+    usage: pki.Usage = "auth",
+    not_after: datetime | None = None,
+    issuer: Issued | None = None,
+) -> Issued:
+    """A new authentication certificate of the authority or another issuer, which nobody has registered yet."""
     subject = pki.name("evil.example", serial_number="KH-SANDBOX/SS9/GOV")
     authority = instance.authority
-    return pki.leaf(authority.issuer, subject, "ec-p256", authority.at, usage, not_after=not_after)
+    return pki.leaf(issuer or authority.issuer, subject, "ec-p256", authority.at, usage, not_after=not_after)
 
 
 def inward_with(instance: Instance, issued: Issued) -> Any:
-    return _loaded(peer_server_context(instance.authority.ca_certificates), issued)
+    return _loaded(strict_server_context(instance.authority.ca_certificates), issued)
 
 
 def outward_with(instance: Instance, issued: Issued) -> Any:

@@ -15,8 +15,9 @@ from aiohttp import web
 from cryptography import x509
 from cryptography.x509.ocsp import load_der_ocsp_request
 
-from securityserver.tls import peer_client_context, peer_server_context
+from securityserver.tls import peer_client_context
 from tests.support.pki import Pki
+from tests.support.serverside import strict_server_context
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -219,7 +220,7 @@ class Middle:
 
         middle = cls(instance)
         authorities = instance.authority.ca_certificates
-        inward, outward = peer_server_context(authorities), peer_client_context(authorities)
+        inward, outward = strict_server_context(authorities), peer_client_context(authorities)
         instance.keys[PROVIDER].token.load_into(inward, instance.keys[PROVIDER].auth.id)
         instance.keys[CONSUMER].token.load_into(outward, instance.keys[CONSUMER].auth.id)
         middle.own = middle.inward, middle.outward = inward, outward
@@ -227,7 +228,7 @@ class Middle:
         def choose(connection: Any, _name: str | None, _context: ssl.SSLContext) -> None:
             connection.context = middle.inward
 
-        listener = peer_server_context(authorities)
+        listener = strict_server_context(authorities)
         listener.sni_callback = choose
         async with (
             http_server(middle.handle, instance.address(11), 5500, listener),
