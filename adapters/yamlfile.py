@@ -5,7 +5,7 @@ else (``no``, ``2026-01-01``) where a string was meant. The loaders check the re
 """
 
 import json
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -53,26 +53,37 @@ def load(path: Path, schema: str) -> dict[str, Any]:
     Raises:
         ConfigError: the file cannot be read, is not plain YAML, or breaks the schema; names the key and the rule.
     """
+    return parse(read(path), schema, name=str(path))
+
+
+def read(path: Path) -> bytes:
+    """Return a file's bytes; raises :class:`ConfigError`."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ConfigError(str(path), "file", f"cannot be read: {error.strerror}") from error
-    return parse(data, schema, name=str(path))
 
 
-def parse(data: bytes, schema: str, *, name: str) -> dict[str, Any]:
-    """As :func:`load`, from bytes; ``name`` is what messages call the file."""
+def parse(data: bytes, schema: str | Callable[[object], str], *, name: str) -> dict[str, Any]:
+    """As :func:`load`, from bytes.
+
+    Args:
+        data: the file's.
+        schema: its schema, or what chooses one by looking at the document.
+        name: what messages call the file.
+    """
     if len(data) > MAX_BYTES:
         raise ConfigError(name, "file", f"is larger than {MAX_BYTES} bytes")
     try:
         document = yaml.load(data, _Loader)  # noqa: S506  # _Loader is a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(name, "file", f"is not plain YAML: {_first_line(error)}") from error
-    _check(name, document, schema)
+    check(name, document, schema if isinstance(schema, str) else schema(document))
     return document  # type: ignore[no-any-return]  # the schema says object
 
 
-def _check(name: str, document: object, schema: str) -> None:
+def check(name: str, document: object, schema: str) -> None:
+    """Raise :class:`ConfigError` when a document breaks ``schemas/<schema>.schema.json``."""
     error = next(_validator(schema).iter_errors(document), None)
     if error is not None:
         key = ".".join(map(str, error.absolute_path)) or "file"

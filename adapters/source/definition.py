@@ -1,4 +1,4 @@
-"""What a source file says: the tables of a record, their keys, and the attributes that a query may name.
+"""What every source file says, and what one about an SQL database adds: tables, keys, and what a query may name.
 
 It refuses Python in a programme's folder: how a record is put together is declared here as tables and keys.
 :mod:`adapters.source.sql` makes statements of it; mappings are checked against :attr:`SourceDefinition.shape`.
@@ -6,10 +6,8 @@ It refuses Python in a programme's folder: how a record is put together is decla
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from adapters import yamlfile
 from adapters.errors import ConfigError
 from adapters.source.filters import Operator
 
@@ -64,7 +62,11 @@ class Many:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """What a query may name. ``table`` None is the root's; another table is joined by its ``key`` to the root's key."""
+    """What a query may name.
+
+    ``table`` None is the root's; another table is joined by its ``key`` to the root's key. For a source that is called,
+    ``column`` is the path of a field in what it answered, empty when only a request takes the attribute.
+    """
 
     name: str
     table: str | None
@@ -79,25 +81,17 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class SourceDefinition:
-    """A whole source file."""
+    """What a source file of any kind says; ``paths`` are the fields of a record, lists passed through, as declared."""
 
     file: str
     name: str
     version: str
+    kind: str
     synthetic: bool
-    statement_timeout_ms: int
-    root: Root
-    ones: tuple[One, ...]
-    manies: tuple[Many, ...]
+    timeout_ms: int
+    paths: tuple[str, ...]
     identifiers: frozenset[str]
     attributes: Mapping[str, Attribute]
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """Dotted paths of all fields of a record, lists passed through, as declared."""
-        parts: tuple[One | Many, ...] = (*self.ones, *self.manies)
-        own = [field.path for field in self.root.fields]
-        return (*own, *(f"{part.path}.{field.path}" for part in parts for field in part.fields))
 
     @property
     def shape(self) -> frozenset[str]:
@@ -105,32 +99,63 @@ class SourceDefinition:
         return frozenset(self.paths)
 
 
-def load_source(path: Path) -> SourceDefinition:
-    """Read a source file; raises :class:`ConfigError` naming file, key and problem."""
-    return _definition(str(path), yamlfile.load(path, "source"))
+@dataclass(frozen=True, slots=True)
+class SqlDefinition(SourceDefinition):
+    """A source whose records are rows of tables."""
+
+    root: Root
+    ones: tuple[One, ...]
+    manies: tuple[Many, ...]
 
 
-def parse_source(data: bytes, *, name: str) -> SourceDefinition:
-    """As :func:`load_source`, from bytes."""
-    return _definition(name, yamlfile.parse(data, "source", name=name))
-
-
-def _definition(file: str, data: dict[str, Any]) -> SourceDefinition:
-    record, queries = data["record"], data["queries"]
-    definition = SourceDefinition(
-        file=file,
-        name=data["source"],
-        version=data["version"],
-        synthetic=data["synthetic"],
-        statement_timeout_ms=data["statement_timeout_ms"],
-        root=Root(record["table"], record["key"], _fields(record["fields"])),
-        ones=tuple(_one(path, each) for path, each in record.get("one", {}).items()),
-        manies=tuple(_many(path, each) for path, each in record.get("many", {}).items()),
-        identifiers=frozenset(queries.get("identifiers", ())),
-        attributes={name: _attribute(file, name, each) for name, each in queries["attributes"].items()},
+def sql_definition(file: str, data: dict[str, Any]) -> SqlDefinition:
+    """Read what the schema ``source`` has checked; raises :class:`ConfigError`."""
+    record = data["record"]
+    root = Root(record["table"], record["key"], _fields(record["fields"]))
+    ones = tuple(_one(path, each) for path, each in record.get("one", {}).items())
+    manies = tuple(_many(path, each) for path, each in record.get("many", {}).items())
+    definition = SqlDefinition(
+        **common(file, data, data["statement_timeout_ms"], paths_of(root, ones, manies)),
+        root=root,
+        ones=ones,
+        manies=manies,
     )
-    _check(definition)
+    check_definition(definition)
     return definition
+
+
+def common(file: str, data: dict[str, Any], timeout_ms: int, paths: tuple[str, ...]) -> dict[str, Any]:
+    """Return what sources of all kinds have, as the arguments of their classes."""
+    queries = data["queries"]
+    return {
+        "file": file,
+        "name": data["source"],
+        "version": data["version"],
+        "kind": data.get("kind", "sql"),
+        "synthetic": data["synthetic"],
+        "timeout_ms": timeout_ms,
+        "paths": paths,
+        "identifiers": frozenset(queries.get("identifiers", ())),
+        "attributes": {name: read_attribute(file, name, each) for name, each in queries["attributes"].items()},
+    }
+
+
+def paths_of(root: Root, ones: tuple[One, ...], manies: tuple[Many, ...]) -> tuple[str, ...]:
+    """Return the fields of a record that is put together from tables."""
+    parts: tuple[One | Many, ...] = (*ones, *manies)
+    own = [field.path for field in root.fields]
+    return (*own, *(f"{part.path}.{field.path}" for part in parts for field in part.fields))
+
+
+def check_definition(definition: SourceDefinition) -> None:
+    """Raise :class:`ConfigError` for what contradicts itself in a source of any kind."""
+    unknown = sorted(definition.identifiers - set(definition.attributes))
+    if unknown:
+        raise ConfigError(definition.file, "queries.identifiers", f"not among the attributes: {', '.join(unknown)}")
+    paths = definition.paths
+    for path in paths:
+        if paths.count(path) > 1 or any(other.startswith(f"{path}.") for other in paths):
+            raise ConfigError(definition.file, "record", f"the field {path} is declared twice or contains another")
 
 
 def _fields(data: dict[str, Any]) -> tuple[Field, ...]:
@@ -151,7 +176,8 @@ def _many(path: str, data: dict[str, Any]) -> Many:
     return Many(path, data["table"], data["key"], tuple(data["order"]), data["limit"], _fields(data["fields"]))
 
 
-def _attribute(file: str, name: str, data: dict[str, Any]) -> Attribute:
+def read_attribute(file: str, name: str, data: dict[str, Any]) -> Attribute:
+    """Read one attribute of ``queries``; raises :class:`ConfigError` when its keys contradict each other."""
     table, key = data.get("table"), data.get("key")
     if (table is None) != (key is None):
         raise ConfigError(file, f"queries.attributes.{name}", "table and key go together")
@@ -159,7 +185,7 @@ def _attribute(file: str, name: str, data: dict[str, Any]) -> Attribute:
     attribute = Attribute(
         name=name,
         table=table,
-        column=data["column"],
+        column=data.get("column", data.get("field", "")),
         key=key,
         type=data["type"],
         operators=operators,
@@ -167,24 +193,14 @@ def _attribute(file: str, name: str, data: dict[str, Any]) -> Attribute:
         sortable=data.get("sortable", False),
         codes=data.get("codes"),
     )
-    if attribute.sortable and table is not None:
-        raise ConfigError(
-            file, f"queries.attributes.{name}.sortable", "only a column of the record's own table can sort"
-        )
-    if attribute.codes is not None and (
-        attribute.type != "string" or operators - {Operator.EQ, Operator.NE, Operator.IN}
-    ):
-        raise ConfigError(
-            file, f"queries.attributes.{name}.codes", "go with type string and the operators eq, ne and in"
-        )
+    _check_attribute(file, attribute)
     return attribute
 
 
-def _check(definition: SourceDefinition) -> None:
-    unknown = sorted(definition.identifiers - set(definition.attributes))
-    if unknown:
-        raise ConfigError(definition.file, "queries.identifiers", f"not among the attributes: {', '.join(unknown)}")
-    paths = definition.paths
-    for path in paths:
-        if paths.count(path) > 1 or any(other.startswith(f"{path}.") for other in paths):
-            raise ConfigError(definition.file, "record", f"the field {path} is declared twice or contains another")
+def _check_attribute(file: str, attribute: Attribute) -> None:
+    place = f"queries.attributes.{attribute.name}"
+    if attribute.sortable and (attribute.table is not None or not attribute.column):
+        raise ConfigError(file, f"{place}.sortable", "only a column or field of the record itself can sort")
+    others = attribute.operators - {Operator.EQ, Operator.NE, Operator.IN}
+    if attribute.codes is not None and (attribute.type != "string" or others):
+        raise ConfigError(file, f"{place}.codes", "go with type string and the operators eq, ne and in")

@@ -10,10 +10,30 @@ from operator import eq, ge, gt, le, lt, ne
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, column, func, literal_column, not_, or_, select, table
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Date,
+    FromClause,
+    Select,
+    String,
+    and_,
+    column,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    table,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.types import TypeEngine
 
 from adapters.errors import SearchRejected
-from adapters.source.definition import Attribute, SourceDefinition
+from adapters.source.definition import Attribute, SqlDefinition
 from adapters.source.filters import And, Comparison, Filter, Not, Operator, Or, Query
 
 INVALID: Final = "rjct.search_criteria.invalid"
@@ -21,12 +41,47 @@ TOO_MANY: Final = "rjct.search.too_many_records_found"
 MAX_STRING: Final = 255  # no identifier, code or name of a registry is longer; a longer one only costs memory
 INT64: Final = range(-(2**63), 2**63)  # what a database's integer holds; more raises inside the driver
 _ISO_DAY: Final = 10
+# What a value is bound as, so that PostgreSQL compares it with a column of that type and can use the column's index.
+_TYPES: Final[Mapping[str, TypeEngine[Any]]] = MappingProxyType(
+    {"string": String(), "integer": BigInteger(), "date": Date()}
+)
+_SAMPLES: Final = MappingProxyType({"string": "x", "integer": 0, "date": date(2000, 1, 1)})
 _COMPARE: Final[Mapping[Operator, Callable[[Any, Any], Any]]] = MappingProxyType(
     {Operator.EQ: eq, Operator.NE: ne, Operator.LT: lt, Operator.LE: le, Operator.GT: gt, Operator.GE: ge}
 )
 
 
-def page_statement(source: SourceDefinition, query: Query) -> Select[Any]:
+class Exactly(GenericFunction[bool]):
+    """Two texts are the same, character by character, whatever the column's collation calls equal."""
+
+    name = "exactly"
+    inherit_cache = True
+
+
+@compiles(Exactly)
+def _plainly(element: Exactly, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # SQLAlchemy's
+    left, right = (compiler.process(each, **options) for each in element.clauses)
+    return f"{left} = {right}"
+
+
+@compiles(Exactly, "mysql", "mariadb")
+def _in_bytes(element: Exactly, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401  # as above
+    """MariaDB's usual collations hold ``a1`` equal to ``A1``: who asks for one person must not get another.
+
+    The first comparison uses the index, the second one decides.
+    """
+    left, right = (compiler.process(each, **options) for each in element.clauses)
+    left_bytes, right_bytes = (f"CAST(CONVERT({each} USING utf8mb4) AS BINARY)" for each in (left, right))
+    return f"({left} = {right} AND {left_bytes} = {right_bytes})"
+
+
+def table_of(name: str) -> FromClause:
+    """Return the table of this name, which may have a schema before a dot."""
+    schema, _dot, own = name.rpartition(".")
+    return table(own, schema=schema or None)
+
+
+def page_statement(source: SqlDefinition, query: Query) -> Select[Any]:
     """Select the root's key and columns for one page, in an order that is the same on every page."""
     root = source.root
     wanted: list[ColumnElement[Any]] = [
@@ -35,26 +90,44 @@ def page_statement(source: SourceDefinition, query: Query) -> Select[Any]:
         *(column(o.parent) for o in source.ones),
     ]
     order = [_order(source, key.attribute, descending=key.descending) for key in query.sort]
-    statement = select(*wanted).select_from(table(root.table)).where(condition(source, query.where))
+    statement = select(*wanted).select_from(table_of(root.table)).where(condition(source, query.where))
     return statement.order_by(*order, column(root.key)).limit(query.limit).offset(query.offset)
 
 
-def count_statement(source: SourceDefinition, query: Query) -> Select[Any]:
+def count_statement(source: SqlDefinition, query: Query) -> Select[Any]:
     """Count the matches, at most one more than are allowed, so that counting never scans a registry."""
     matches: Select[Any] = (
-        select(literal_column("1")).select_from(table(source.root.table)).where(condition(source, query.where))
+        select(literal_column("1")).select_from(table_of(source.root.table)).where(condition(source, query.where))
     )
     return select(func.count()).select_from(matches.limit(query.max_matches + 1).subquery())
 
 
-def refuse_scan(source: SourceDefinition, where: Filter) -> None:
+def batch_statement(source: SqlDefinition, after: Any, limit: int) -> Select[Any]:  # noqa: ANN401  # a key's value
+    """Select as a page does, the next ``limit`` records by key after one; ``after`` None is the start."""
+    root = source.root
+    columns = [root.key, *(field.column for field in root.fields), *(one.parent for one in source.ones)]
+    statement: Select[Any] = select(*(column(each) for each in columns)).select_from(table_of(root.table))
+    if after is not None:
+        statement = statement.where(column(root.key) > after)
+    return statement.order_by(column(root.key)).limit(limit)
+
+
+def sample_statement(source: SqlDefinition, attribute: Attribute) -> Select[Any]:
+    """Compare an attribute as a search would, finding nothing: the database says whether it can."""
+    codes = attribute.codes
+    value = _SAMPLES[attribute.type] if codes is None else next(iter(codes.values()))
+    own = _compare(attribute, next(iter(sorted(attribute.operators))), [value])
+    return select(literal_column("1")).select_from(table_of(attribute.table or source.root.table)).where(own).limit(0)
+
+
+def refuse_scan(source: SqlDefinition, where: Filter) -> None:
     """Raise :class:`SearchRejected` unless an indexed attribute narrows the search."""
     if not _selective(source, where):
         names = ", ".join(sorted(name for name, each in source.attributes.items() if each.selective))
         raise SearchRejected(TOO_MANY, f"this would read the whole registry: add a condition on one of {names}")
 
 
-def condition(source: SourceDefinition, where: Filter) -> ColumnElement[bool]:
+def condition(source: SqlDefinition, where: Filter) -> ColumnElement[bool]:
     """Render a filter; raises :class:`SearchRejected` for what the source does not declare."""
     match where:
         case And(parts=parts):
@@ -67,7 +140,7 @@ def condition(source: SourceDefinition, where: Filter) -> ColumnElement[bool]:
             return _comparison(source, where)
 
 
-def attribute_of(source: SourceDefinition, name: str) -> Attribute:
+def attribute_of(source: SqlDefinition, name: str) -> Attribute:
     """Return a declared attribute; raises :class:`SearchRejected`."""
     try:
         return source.attributes[name]
@@ -76,27 +149,30 @@ def attribute_of(source: SourceDefinition, name: str) -> Attribute:
         raise SearchRejected(INVALID, f"the registry has no such attribute; it has {known}") from None
 
 
-def _comparison(source: SourceDefinition, where: Comparison) -> ColumnElement[bool]:
+def _comparison(source: SqlDefinition, where: Comparison) -> ColumnElement[bool]:
     attribute = attribute_of(source, where.attribute)
     if where.operator not in attribute.operators:
         allowed = ", ".join(sorted(attribute.operators))
         raise SearchRejected(INVALID, f"{attribute.name} can be compared with {allowed}, not {where.operator}")
     values = [_value(attribute, each) for each in where.values]
-    own = _compare(column(attribute.column), where.operator, values)
+    own = _compare(attribute, where.operator, values)
     if attribute.table is None or attribute.key is None:
         return own
-    rows: Select[Any] = select(column(attribute.key)).select_from(table(attribute.table)).where(own)
+    rows: Select[Any] = select(column(attribute.key)).select_from(table_of(attribute.table)).where(own)
     return column(source.root.key).in_(rows)
 
 
-def _compare(left: ColumnElement[Any], operator: Operator, values: list[str | int]) -> ColumnElement[bool]:
+def _compare(attribute: Attribute, operator: Operator, values: list[Any]) -> ColumnElement[bool]:
+    left: ColumnElement[Any] = column(attribute.column, _TYPES[attribute.type])
+    if attribute.type == "string" and operator in {Operator.EQ, Operator.IN}:
+        return or_(*(Exactly(left, literal(each, _TYPES["string"])) for each in values))
     if operator is Operator.IN:
         return left.in_(values)
     compared: ColumnElement[bool] = _COMPARE[operator](left, values[0])
     return compared
 
 
-def _value(attribute: Attribute, value: object) -> str | int:
+def _value(attribute: Attribute, value: object) -> str | int | date:
     if attribute.type == "integer":
         if isinstance(value, bool) or not isinstance(value, int) or value not in INT64:
             raise SearchRejected(INVALID, f"{attribute.name} is compared with a whole number")
@@ -108,10 +184,10 @@ def _value(attribute: Attribute, value: object) -> str | int:
     return value if attribute.codes is None else _code(attribute, attribute.codes, value)
 
 
-def _day(attribute: Attribute, value: str) -> str:
+def _day(attribute: Attribute, value: str) -> date:
     """Take the day of a timestamp as it is written: the standard writes days as midnight in Cambodia."""
     try:
-        return date.fromisoformat(value[:_ISO_DAY]).isoformat()
+        return date.fromisoformat(value[:_ISO_DAY])
     except ValueError:
         raise SearchRejected(INVALID, f"{attribute.name} is compared with a day or timestamp (ISO 8601)") from None
 
@@ -123,7 +199,7 @@ def _code(attribute: Attribute, codes: Mapping[str, str], value: str) -> str:
         raise SearchRejected(INVALID, f"{attribute.name} is one of {', '.join(sorted(codes))}") from None
 
 
-def _selective(source: SourceDefinition, where: Filter) -> bool:
+def _selective(source: SqlDefinition, where: Filter) -> bool:
     match where:
         case And(parts=parts):
             return any(_selective(source, part) for part in parts)
@@ -135,7 +211,7 @@ def _selective(source: SourceDefinition, where: Filter) -> bool:
             return operator is not Operator.NE and attribute_of(source, name).selective
 
 
-def _order(source: SourceDefinition, name: str, *, descending: bool) -> ColumnElement[Any]:
+def _order(source: SqlDefinition, name: str, *, descending: bool) -> ColumnElement[Any]:
     attribute = source.attributes.get(name)
     if attribute is None or not attribute.sortable:
         known = ", ".join(sorted(each for each, attribute in source.attributes.items() if attribute.sortable))

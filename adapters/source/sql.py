@@ -1,47 +1,53 @@
 """Reads records from an SQL database: read only, in one transaction, under a statement timeout.
 
-It refuses databases that it cannot open read only. Its calls block, so the registry API runs them in threads.
+It refuses databases that it cannot open read only. Its calls block, so that a source of its kind runs it in threads.
 One page costs one statement for the roots and one for each further table, however many records it holds.
 """
 
-import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, column, create_engine, select, table
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy import ColumnElement, Connection, column, inspect, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import QueuePool
 
 from adapters.errors import ConfigError, SearchRejected, SourceError, SourceTimeoutError
-from adapters.source.definition import Field, Many, One, SourceDefinition
+from adapters.source.definition import Field, Many, One, SourceDefinition, SqlDefinition
+from adapters.source.engines import open_engine, read_url, reading, timed_out
 from adapters.source.filters import Query
-from adapters.source.render import TOO_MANY, count_statement, page_statement, refuse_scan
+from adapters.source.protocol import Found, Placed, Record
+from adapters.source.render import (
+    TOO_MANY,
+    batch_statement,
+    count_statement,
+    page_statement,
+    refuse_scan,
+    sample_statement,
+    table_of,
+)
+from adapters.source.values import plain
 
-Record = dict[str, Any]
-_STEPS: Final = 2_000  # SQLite asks after so many of its instructions whether time is up: about every 0.1 ms
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One page of local records, and how many match in all."""
-
-    total: int
-    records: tuple[Record, ...]
+BATCH: Final = 500  # records in memory while a whole registry is read: some hundred KB
 
 
 class SqlSource:
     """A database and the definition by which records are read from it."""
 
-    def __init__(self, definition: SourceDefinition, url: str, *, connections: int = 4) -> None:
-        """Open lazily; ``url`` is SQLAlchemy's, ``sqlite:////absolute/path`` in this release."""
+    definition: SqlDefinition
+
+    def __init__(
+        self, definition: SourceDefinition, url: str, *, password: str | None = None, connections: int = 4
+    ) -> None:
+        """Open lazily; ``url`` is SQLAlchemy's, such as ``sqlite:////absolute/path``."""
+        if not isinstance(definition, SqlDefinition):
+            raise ConfigError(definition.file, "kind", "is not sql, but its connection is a database")
         self.definition = definition
-        self._engine = _engine(definition.file, url, connections)
+        parsed = read_url(definition.file, url)
+        self._engine = open_engine(
+            definition.file, parsed, password=password, connections=connections, timeout_ms=definition.timeout_ms
+        )
 
     def find(self, query: Query) -> Found:
         """Return a page of records.
@@ -59,33 +65,63 @@ class SqlSource:
             rows = [tuple(row) for row in connection.execute(page)]
             return Found(total, tuple(self._assemble(connection, rows)))
 
+    def batches(self) -> Iterator[list[Placed]]:
+        """Yield the whole registry in the order of its key; each batch is a read of its own, under the timeout."""
+        key, last = self.definition.root.key, None
+        while True:
+            with self._reading() as connection:
+                rows = [tuple(row) for row in connection.execute(batch_statement(self.definition, last, BATCH))]
+                records = list(self._assemble(connection, rows))
+            yield [Placed(f"{key} {row[0]}", record) for row, record in zip(rows, records, strict=True)]
+            if len(rows) < BATCH:
+                return
+            last = rows[-1][0]
+
     def check(self) -> None:
-        """Raise :class:`SourceError` unless each declared table and column can be read."""
+        """Raise :class:`SourceError` unless each declared table and column can be read, and each attribute compared."""
         source = self.definition
         parts = [(source.root.table, [source.root.key, *(each.parent for each in source.ones)], source.root.fields)]
         parts += [(one.table, [one.key], one.fields) for one in source.ones]
         parts += [(many.table, [many.key, *many.order], many.fields) for many in source.manies]
+        for name, keys, fields in parts:
+            wanted = list(dict.fromkeys((*keys, *(field.column for field in fields))))
+            self._try(name, [column(each) for each in wanted])
+        for attribute in source.attributes.values():
+            with self._naming(f"the attribute {attribute.name}"), self._reading() as connection:
+                connection.execute(sample_statement(source, attribute))
+
+    def unindexed(self) -> tuple[str, ...]:
+        """Return the selective attributes whose column no index starts with; raises :class:`SourceError`."""
+        root = self.definition.root.table
+        selective = [each for each in self.definition.attributes.values() if each.selective]
         with self._reading() as connection:
-            for name, keys, fields in parts:
-                wanted: list[ColumnElement[Any]] = [
-                    column(each) for each in (*keys, *(field.column for field in fields))
-                ]
-                connection.execute(select(*wanted).select_from(table(name)).limit(0))
-            for attribute in source.attributes.values():
-                name = attribute.table or source.root.table
-                connection.execute(select(column(attribute.column)).select_from(table(name)).limit(0))
+            indexed = {name: _indexed(connection, name) for name in {each.table or root for each in selective}}
+        return tuple(each.name for each in selective if each.column not in indexed[each.table or root])
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
+    def _try(self, name: str, columns: Sequence[ColumnElement[Any]]) -> None:
+        with self._naming(f"the table {name}"), self._reading() as connection:
+            connection.execute(select(*columns).select_from(table_of(name)).limit(0))
+
+    @contextmanager
+    def _naming(self, what: str) -> Iterator[None]:
+        """Say what was tried: the names are the source file's own, so that they may be shown."""
+        try:
+            yield
+        except SourceTimeoutError:
+            raise
+        except SourceError as error:
+            raise SourceError(f"{error}: {what} cannot be read as the source file declares it") from None
+
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         """One read transaction: the count, the page and its parts are of the same moment."""
-        deadline = time.monotonic() + self.definition.statement_timeout_ms / 1000
+        deadline = time.monotonic() + self.definition.timeout_ms / 1000
         try:
-            with self._engine.connect() as connection, _limited(connection, deadline):
-                connection.exec_driver_sql("BEGIN")
+            with reading(self._engine, deadline) as connection:
                 yield connection
         except DBAPIError as error:
             raise _source_error(self.definition, error, deadline) from None
@@ -110,7 +146,7 @@ class SqlSource:
 
     def _rows_of(self, connection: Connection, many: Many, keys: Sequence[Any]) -> dict[Any, list[Record]]:
         wanted: list[ColumnElement[Any]] = [column(many.key), *(column(field.column) for field in many.fields)]
-        statement = select(*wanted).select_from(table(many.table)).where(column(many.key).in_(keys))
+        statement = select(*wanted).select_from(table_of(many.table)).where(column(many.key).in_(keys))
         groups: dict[Any, list[Record]] = {}
         for key, *values in connection.execute(statement.order_by(*(column(each) for each in many.order))):
             group = groups.setdefault(key, [])
@@ -122,10 +158,22 @@ class SqlSource:
         return groups
 
 
+def _indexed(connection: Connection, name: str) -> set[str | None]:
+    """Return the columns of a table that an index, a primary key or a unique constraint starts with."""
+    schema, _dot, own = name.rpartition(".")
+    found = inspect(connection)
+    firsts: list[Sequence[str | None]] = [
+        *(each["column_names"][:1] for each in found.get_indexes(own, schema or None)),
+        *(each["column_names"][:1] for each in found.get_unique_constraints(own, schema or None)),
+        found.get_pk_constraint(own, schema or None)["constrained_columns"][:1],
+    ]
+    return {name for first in firsts for name in first}
+
+
 def _by_key(connection: Connection, one: One, keys: set[Any]) -> dict[Any, Record]:
     wanted: list[ColumnElement[Any]] = [column(one.key), *(column(field.column) for field in one.fields)]
     present = sorted(key for key in keys if key is not None)
-    statement = select(*wanted).select_from(table(one.table)).where(column(one.key).in_(present))
+    statement = select(*wanted).select_from(table_of(one.table)).where(column(one.key).in_(present))
     return {key: _object(one.fields, values) for key, *values in connection.execute(statement)}
 
 
@@ -133,7 +181,7 @@ def _object(fields: Sequence[Field], values: Sequence[Any]) -> Record:
     record: Record = {}
     for field, value in zip(fields, values, strict=True):
         if value is not None or not field.null_is_missing:
-            _put(record, field.path, value)
+            _put(record, field.path, plain(value))
     return record
 
 
@@ -144,45 +192,8 @@ def _put(record: Record, path: str, value: Any) -> None:  # noqa: ANN401  # a co
     record[last] = value
 
 
-def _engine(file: str, url: str, connections: int) -> Engine:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        # `from None`: the library's message repeats the URL, which may hold a password.
-        raise ConfigError(
-            file, "source.url", "is not a database URL such as sqlite:////var/lib/registry.sqlite"
-        ) from None
-    if parsed.drivername != "sqlite" or not parsed.database:
-        raise ConfigError(file, "source.url", "only sqlite:/// with a file can be opened read only by this release")
-    path = Path(parsed.database).resolve()
-
-    def connect() -> sqlite3.Connection:
-        uri = f"{path.as_uri()}?mode=ro"
-        opened = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        opened.execute("PRAGMA query_only = ON")
-        return opened
-
-    # Named, because SQLAlchemy keeps one connection per thread for a database without a file in its URL.
-    return create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=connections, max_overflow=0, pool_timeout=5
-    )
-
-
-@contextmanager
-def _limited(connection: Connection, deadline: float) -> Iterator[None]:
-    """Let SQLite ask for the time while it works, and stop when it is up."""
-    driver = connection.connection.driver_connection
-    if not isinstance(driver, sqlite3.Connection):
-        raise SourceError("the statement timeout is not known for this database")
-    driver.set_progress_handler(lambda: int(time.monotonic() > deadline), _STEPS)
-    try:
-        yield
-    finally:
-        driver.set_progress_handler(None, _STEPS)
-
-
 def _source_error(source: SourceDefinition, error: DBAPIError, deadline: float) -> SourceError:
     """Translate without the driver's text, which may repeat the parameters of a statement."""
-    if time.monotonic() > deadline:
-        return SourceTimeoutError(f"source {source.name}: no answer within {source.statement_timeout_ms} ms")
+    if timed_out(error.orig, deadline):
+        return SourceTimeoutError(f"source {source.name}: no answer within {source.timeout_ms} ms")
     return SourceError(f"source {source.name}: the database refuses ({type(error.orig).__name__})")
