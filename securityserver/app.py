@@ -17,6 +17,7 @@ import aiohttp
 from pki.clock import Clock, SystemClock
 from pki.token import Signer, SoftwareToken
 from pki.upkeep import OcspUpkeep
+from securityserver.anchorfile import read_anchor
 from securityserver.archiving.assembly import assemble
 from securityserver.archiving.keeper import ArchiveCollector, ArchiveKeeper
 from securityserver.archiving.ledger import Ledger
@@ -119,6 +120,7 @@ class Node:
         Raises:
             DatabaseUnusable, SpoolUnusable, PkiError, ArchivingFailed: its database, spool, token or archive cannot be
                 used.
+            ConfigError: its anchor cannot.
             OSError: one of its addresses is taken.
         """
         async with AsyncExitStack() as parts_up:
@@ -147,6 +149,7 @@ class Node:
 async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack, signer: SignerOf | None) -> Parts:
     """Make the parts, those first that the others stand on; what must be closed is closed in the other order."""
     limits = config.limits
+    await asyncio.to_thread(read_anchor, config.server.anchor, config.server.id.instance)
     database = await asyncio.to_thread(open_node_database, config.database)
     up.callback(database.close)
     token = await asyncio.to_thread(SoftwareToken.open, config.token.directory, config.token.pin())

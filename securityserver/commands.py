@@ -17,6 +17,9 @@ from securityserver.internaltls import InternalKey
 from securityserver.logkey import recipients
 from securityserver.migrations import open_node_database
 from securityserver.serverconf import apply, export, load_services
+from securityserver.serverconf.store import read
+from serverkit.config import ConfigError
+from serverkit.database import Database
 from serverkit.http import stop_signal
 from serverkit.logs import configure_logs
 
@@ -64,8 +67,13 @@ async def _run(config: NodeConfig, ready: Callable[[Node], None]) -> None:
         await stop_signal()
 
 
-def apply_services(config_file: Path, services: Path) -> str:
+def apply_services(config_file: Path, services: Path, *, remove_all: bool = False) -> str:
     """Make clients, services and access rights those of SERVICES.toml; a running node sees it within a second.
+
+    Args:
+        config_file: NODE.toml.
+        services: SERVICES.toml.
+        remove_all: a file without clients is meant so.
 
     Returns:
         What changed, one line each.
@@ -73,11 +81,22 @@ def apply_services(config_file: Path, services: Path) -> str:
     Raises:
         ConfigError, DatabaseUnusable: one of the files or the database cannot be used; then nothing changed.
     """
+    declaration = load_services(services)
     database = open_node_database(load_config(config_file).database)
     try:
-        return "\n".join(apply(database, load_services(services)).lines())
+        if not (declaration.clients or remove_all):
+            _require_none(database, services)
+        return "\n".join(apply(database, declaration).lines())
     finally:
         database.close()
+
+
+def _require_none(database: Database, services: Path) -> None:
+    # An empty file is what an editor or a full disk leaves: it would silently take every service off the bus.
+    clients = len(read(database)[0].clients)
+    if clients:
+        rule = f"declares no client, and the node has {clients}: if all are to go, say so with --remove-all"
+        raise ConfigError(str(services), "", None, rule)
 
 
 def export_services(config_file: Path) -> str:

@@ -151,6 +151,7 @@ def _node_apply(parser: argparse.ArgumentParser) -> None:
         "config", type=Path, nargs="?", metavar="NODE.toml", help="the node (default: NODE.toml beside SERVICES.toml)"
     )
     parser.add_argument("services", type=Path, metavar="SERVICES.toml", help="clients, services and access rights")
+    parser.add_argument("--remove-all", action="store_true", help="the file has no client, and that is meant so")
 
 
 def _node_export(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,6 @@ def run(arguments: argparse.Namespace) -> int:
     services = arguments.services
     config = arguments.config or services.with_name("NODE.toml")
     with told(*NODE_ERRORS):
-        changes = apply_services(config, services)
+        changes = apply_services(config, services, remove_all=arguments.remove_all)
     print(changes or "Nothing changed: the node has these clients, services and access rights already.")
     return 0

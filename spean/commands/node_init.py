@@ -7,12 +7,14 @@ import argparse
 from pathlib import Path
 
 from pki.token import SoftwareToken
+from securityserver.anchorfile import read_anchor
 from securityserver.commands import init_node
 from spean.commands.common import make_pin_file, told, write_new
 from spean.commands.node import NODE_ERRORS, new_token
 from spean.commands.node_toml import NodeSettings, node_toml
 from spean.errors import UsageError
 from xroad.errors import XRoadError
+from xroad.globalconf.anchor import anchor_hash
 from xroad.identifiers import SecurityServerId
 
 
@@ -29,11 +31,15 @@ def run(arguments: argparse.Namespace) -> int:
         peer_message_port=arguments.message_port,
         peer_ocsp_port=arguments.ocsp_port,
     )
-    anchor = arguments.anchor.read_bytes()  # first: without it nothing is begun
+    # First: without it nothing is begun.
+    with told(*NODE_ERRORS):
+        read_anchor(arguments.anchor, settings.server.instance)
+    anchor = arguments.anchor.read_bytes()
     write_new(config, node_toml(settings).encode())
     (config.parent / settings.anchor).write_bytes(anchor)
     make(config, config.parent / settings.pin_file)
     print(
+        f"The anchor's hash (SHA-224) is {anchor_hash(anchor)}: compare it with what the governing authority says.\n"
         f"The node's settings are in {config}. Its PIN is in {config.parent / settings.pin_file}.\n"
         f"Next: spean node request {config} --usage auth … and --usage sign …"
     )

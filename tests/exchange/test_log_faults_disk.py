@@ -17,6 +17,7 @@ from bench import records as made
 from bench.bus import Bus
 from securityserver.migrations import open_node_database
 from spean.sandbox.plan import MOP, NSAF, Institution
+from tests.support.anchors import an_anchor
 from tests.support.killing import Seen, faulty_bus
 from tests.support.messagelog import database_url
 from tests.support.sandboxes import environment, spean
@@ -149,7 +150,7 @@ def _reached(seen: Seen) -> int:
 @pytest.fixture
 def node(tmp_path: Path) -> Path:
     """A node with records in its database."""
-    (tmp_path / "given.xml").write_text("<anchor/>")
+    (tmp_path / "given.xml").write_bytes(an_anchor())
     config = tmp_path / "node" / "NODE.toml"
     words = spean(
         "node", "init", str(config), "--server", "KH-PILOT/GOV/MOP/SS1", "--anchor", str(tmp_path / "given.xml")

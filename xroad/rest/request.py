@@ -95,6 +95,11 @@ class RestRequest:
             InvalidHttpMethod, BadRequest, InvalidRequest, InvalidClientIdentifier, DuplicateHeaderField: as the rule
                 broken; all of them are HTTP 400.
         """
+        if method == "CONNECT":
+            raise InvalidHttpMethod(
+                "A security server is no HTTPS proxy: ask for the address of the service with http:// "
+                "(a client that uses it as its proxy), or call the security server's own HTTPS port."
+            )
         if method not in VERBS:
             raise InvalidHttpMethod(
                 f"The HTTP method is not one that X-Road carries; use one of {', '.join(sorted(VERBS))}."

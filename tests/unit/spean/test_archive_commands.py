@@ -10,6 +10,7 @@ from securityserver.config import load_config
 from securityserver.messagelog.tables import RECORD
 from securityserver.migrations import open_node_database
 from spean.cli import main
+from tests.support.anchors import an_anchor
 from tests.support.archives import node_database, seed, some
 from tests.support.containers import sample
 
@@ -23,7 +24,7 @@ def archives(shared: Finder) -> list[str]:
 
 @pytest.fixture
 def node(tmp_path: Path) -> Path:
-    (tmp_path / "anchor.xml").write_text("<anchor/>")
+    (tmp_path / "anchor.xml").write_bytes(an_anchor())
     config = tmp_path / "node" / "NODE.toml"
     words = ["--server", "KH-PILOT/GOV/MOP/SS1", "--anchor", str(tmp_path / "anchor.xml")]
     assert main(["node", "init", str(config), *words]) == 0

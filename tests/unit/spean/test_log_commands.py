@@ -16,13 +16,14 @@ from securityserver.messagelog.tables import RECORD
 from securityserver.migrations import open_node_database
 from spean.cli import main
 from spean.commands.log_lines import harmless, visible
+from tests.support.anchors import an_anchor
 
 COUNT = 1100  # more than one page of an export
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Path:
-    (tmp_path / "given.xml").write_text("<anchor/>")
+    (tmp_path / "given.xml").write_bytes(an_anchor())
     config = tmp_path / "node" / "NODE.toml"
     words = ["node", "init", str(config), "--server", "KH-PILOT/GOV/MOP/SS1", "--anchor", str(tmp_path / "given.xml")]
     assert main(words) == 0

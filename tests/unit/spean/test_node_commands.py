@@ -1,5 +1,8 @@
 """An institution makes its node, its requests and its services, and gets a sentence for each mistake."""
 
+import asyncio
+import hashlib
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -8,8 +11,11 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from securityserver.app import Node
 from securityserver.config import load_config
+from serverkit.config import ConfigError
 from spean.cli import main
+from tests.support.anchors import an_anchor
 from tests.support.sandboxes import environment, spean
 
 SERVICES = """
@@ -23,7 +29,7 @@ connection = "http"
 def node(tmp_path: Path) -> Path:
     anchor = tmp_path / "given" / "anchor.xml"
     anchor.parent.mkdir()
-    anchor.write_text("<anchor/>")
+    anchor.write_bytes(an_anchor())
     config = tmp_path / "node" / "NODE.toml"
     assert main(["node", "init", str(config), "--server", "KH-PILOT/GOV/MOP/SS1", "--anchor", str(anchor)]) == 0
     return config
@@ -47,7 +53,7 @@ def request(node: Path, out: Path, usage: str, *more: str) -> int:
 def test_a_new_node_has_what_its_settings_name_readable_by_its_owner_only(node: Path) -> None:
     config = load_config(node)
     assert str(config.server.id) == "KH-PILOT/GOV/MOP/SS1"
-    assert config.server.anchor.read_text() == "<anchor/>"
+    assert config.server.anchor.read_bytes() == (node.parents[1] / "given" / "anchor.xml").read_bytes()
     assert stat.S_IMODE(config.token.directory.stat().st_mode) == 0o700
     assert stat.S_IMODE((node.parent / "token.pin").stat().st_mode) == 0o600
     assert (config.server.data / "node.db").exists()
@@ -82,6 +88,51 @@ def test_services_are_applied_once_and_exported(node: Path, capsys: pytest.Captu
     assert 'id = "KH-PILOT/GOV/MOP/IDPOOR"' in exported
     assert main(["node", "export", str(node), "--out", str(services)]) == 1
     assert "exists already" in capsys.readouterr().err
+
+
+def test_a_file_without_clients_removes_none_unless_it_is_meant(node: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    services = node.with_name("SERVICES.toml")
+    services.write_text(SERVICES)
+    assert main(["node", "apply", str(services)]) == 0
+    services.write_text("")
+    assert main(["node", "apply", str(services)]) == 1
+    assert "--remove-all" in capsys.readouterr().err
+    assert main(["node", "export", str(node)]) == 0
+    assert "IDPOOR" in capsys.readouterr().out
+    assert main(["node", "apply", str(services), "--remove-all"]) == 0
+    assert "IDPOOR" in capsys.readouterr().out
+    assert main(["node", "apply", str(services)]) == 0
+
+
+def test_a_new_nodes_anchor_is_shown_by_its_hash_and_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["node", "init", str(tmp_path / "node" / "NODE.toml"), "--server", "KH-PILOT/GOV/MOP/SS1", "--anchor"]
+    anchor = tmp_path / "anchor.xml"
+    for content, said in ((b"<anchor/>", "governing authority"), (an_anchor("KH-OTHER"), "KH-OTHER")):
+        anchor.write_bytes(content)
+        assert main([*words, str(anchor)]) == 1
+        assert said in capsys.readouterr().err
+        assert not (tmp_path / "node").exists()
+    anchor.write_bytes(an_anchor())
+    assert main([*words, str(anchor)]) == 0
+    shown = hashlib.sha224(anchor.read_bytes()).hexdigest().upper()
+    assert ":".join(shown[place : place + 2] for place in range(0, len(shown), 2)) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("broken", ["missing", "empty", "no anchor", "another instance's"])
+def test_a_node_with_a_broken_anchor_does_not_start(node: Path, broken: str) -> None:
+    anchor = load_config(node).server.anchor
+    anchor.write_bytes({"no anchor": b"<anchor/>", "another instance's": an_anchor("KH-OTHER")}.get(broken, b""))
+    if broken == "missing":
+        anchor.unlink()
+    with pytest.raises(ConfigError, match=re.escape(str(anchor))):
+        asyncio.run(_start(node))
+
+
+async def _start(node: Path) -> None:
+    async with Node.running(load_config(node)):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,11 @@ def test_another_verb_is_refused(verb: str) -> None:
         make(verb)
 
 
+def test_a_client_that_wants_a_tunnel_is_told_what_works() -> None:
+    with pytest.raises(InvalidHttpMethod, match="no HTTPS proxy"):
+        make("CONNECT")
+
+
 @pytest.mark.parametrize(
     "start", ["http://ss.example", "https://ss.example:8443", "HTTP://127.0.0.1:80", "http://[::1]:1"]
 )
