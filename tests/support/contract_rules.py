@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from contracts import ContractViolation, validate
+from contracts import ContractViolation, ncdd, siblings, validate
 
 KHMER: Final = re.compile("[\u1780-\u17b3]")
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 # What both validators, the comparison of versions and the dictionary know. A new keyword is taught to them first.
-_TEXTS: Final = {"title", "description", "x-title-km", "x-description-km"}
+_TEXTS: Final = {"title", "description", "x-title-km", "x-description-km", "x-basis"}
 _SHAPE: Final = {
     "$schema",
     "$id",
@@ -30,8 +30,8 @@ _VALUES: Final = {"enum", "const", "pattern", "format", "minLength", "maxLength"
 _NUMBERS: Final = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
 _SIZES: Final = {"minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"}
 _BRANCHES: Final = {"allOf", "anyOf", "oneOf", "not", "if", "then", "else"}
-KNOWN: Final = frozenset(_TEXTS | _SHAPE | _VALUES | _NUMBERS | _SIZES | _BRANCHES)
-FORMATS: Final = frozenset({"date-time", "uri"})
+KNOWN: Final = frozenset(_TEXTS | _SHAPE | _VALUES | _NUMBERS | _SIZES | _BRANCHES | set(siblings.KEYWORDS))
+FORMATS: Final = frozenset({"date-time", "uri", *ncdd.FORMATS})
 _INSIDE: Final = ("allOf", "anyOf", "oneOf")
 _BELOW: Final = ("items", "not", "if", "then", "else", "additionalProperties", "propertyNames")
 
