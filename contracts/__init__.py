@@ -17,7 +17,8 @@ from contracts.catalog import (
 )
 from contracts.codes import CodeList, Label, UnknownCodeList, code_list, code_list_names
 from contracts.khmer import comparison_key, normalise
-from contracts.validation import ContractViolation, validate
+from contracts.validation import validate, violations
+from contracts.violation import ContractViolation
 
 __all__ = [
     "CodeList",
@@ -38,4 +39,5 @@ __all__ = [
     "schema",
     "validate",
     "versions",
+    "violations",
 ]

@@ -1,19 +1,15 @@
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 import contracts
-from contracts.catalog import SCHEMAS, all_schemas
 
-KHMER = re.compile("[\u1780-\u17ff]")
-ALL = [(name, version) for name in contracts.names() for version in contracts.versions(name)]
-EXAMPLES = [(name, version, each) for name, version in ALL for each in contracts.examples(name, version)]
-VALID = [(name, version, each) for name, version, each in EXAMPLES if each.valid]
-INVALID = [(name, version, each) for name, version, each in EXAMPLES if not each.valid]
+PROFILE = [
+    name for name in contracts.names() if name.replace("cambodia/", "dci/") in contracts.names() and "cambodia/" in name
+]
 DCI_OBJECTS = ("Identifier", "Name", "Address", "Person", "Member", "Group", "Place", "RelatedPerson", "DisabilityInfo")
 DCI_CODES = {
     "AssistanceUnit": "assistance-unit",
@@ -31,50 +27,12 @@ DCI_CODES = {
 }
 
 
-def described(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    yield path, node
-    for name, field in node.get("properties", {}).items():
-        yield f"{path}.{name}", field
-
-
-@pytest.mark.parametrize(("name", "version"), ALL)
-def test_schema_and_each_field_are_described_in_both_languages(name: str, version: str) -> None:
-    for path, node in described(contracts.schema(name, version)):
-        for key in ("title", "description"):
-            assert node.get(key), f"{path} has no {key}"
-            assert KHMER.search(node.get(f"x-{key}-km", "")), f"{path} has no Khmer {key}"
-
-
-@pytest.mark.parametrize("name", contracts.code_list_names())
-def test_code_lists_are_described_in_both_languages(name: str) -> None:
-    found = contracts.code_list(name)
-    for label in (found.title, found.description, *found.codes.values()):
-        assert label.en
-        assert KHMER.search(label.km)
-
-
-@pytest.mark.parametrize(("name", "version"), ALL)
-def test_contract_has_valid_and_invalid_examples(name: str, version: str) -> None:
-    assert {each.valid for each in contracts.examples(name, version)} == {True, False}
-
-
-@pytest.mark.parametrize(("name", "version", "example"), VALID)
-def test_valid_example_is_accepted(name: str, version: str, example: contracts.Example) -> None:
-    contracts.validate(name, version, example.document)
-
-
-@pytest.mark.parametrize(("name", "version", "example"), INVALID)
-def test_invalid_example_is_refused_by_its_rule(name: str, version: str, example: contracts.Example) -> None:
-    with pytest.raises(contracts.ContractViolation) as caught:
-        contracts.validate(name, version, example.document)
-    assert (caught.value.rule, caught.value.pointer) == (example.rule, example.pointer)
-
-
-@pytest.mark.parametrize(("name", "version", "example"), [each for each in VALID if each[0].startswith("cambodia/")])
-def test_profile_is_a_part_of_the_base(name: str, version: str, example: contracts.Example) -> None:
-    base = name.replace("cambodia/", "dci/")
-    if base in contracts.names():
-        contracts.validate(base, version, example.document)
+@pytest.mark.parametrize("name", PROFILE)
+def test_profile_is_a_part_of_the_base(name: str) -> None:
+    for version in contracts.versions(name):
+        for example in contracts.examples(name, version):
+            if example.valid:
+                contracts.validate(name.replace("cambodia/", "dci/"), version, example.document)
 
 
 @pytest.mark.parametrize("kind", DCI_OBJECTS)
@@ -113,14 +71,6 @@ def test_headers_are_the_published_ones(schema: str, name: str, shared: Callable
     published, ours = api["components"]["schemas"][schema], contracts.schema(f"dci/{name}", "1.0.0")
     assert set(ours["properties"]) == set(published["properties"])
     assert set(ours["required"]) == set(published["required"])
-
-
-def test_every_reference_leads_to_a_contract_or_code_list() -> None:
-    known = {each["$id"] for each in all_schemas().values()}
-    known |= {contracts.code_list(name).urn for name in contracts.code_list_names()}
-    for path in SCHEMAS.rglob("*.json"):
-        for reference in re.findall(r'"\$ref": "([^"]+)"', path.read_text(encoding="utf-8")):
-            assert reference in known, f"{path.name} refers to {reference}"
 
 
 def test_unknown_names_are_refused() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import contracts
 from contracts.formats import is_date_time, is_uri
-from contracts.validation import json_type
+from contracts.violation import json_type
 
 PERSON: dict[str, Any] = {
     "identifier": [{"identifier_type": "KHM_ID", "identifier_value": "012345678"}],

@@ -1,0 +1,124 @@
+"""The compiled validator: says in microseconds whether a document is valid. Each contract is compiled once a process.
+
+It refuses to explain, apart from where it found the first fault: the reference does that. Where the package is not
+installed there is no judge, and the reference stands in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from contracts.catalog import all_schemas, compilable, schema
+from contracts.formats import LOOK_UPS, PATTERNS
+from contracts.patterns import portable
+from contracts.shape import compiled_form
+from contracts.siblings import KEYWORDS, Rule
+
+try:
+    import jsonschema_rs
+except ModuleNotFoundError:  # the extra `adapters` is not installed
+    AVAILABLE = False
+else:
+    AVAILABLE = True
+
+_MAPS: Final = ("properties", "$defs")
+_LISTS: Final = ("allOf", "anyOf", "oneOf")
+_SINGLE: Final = ("items", "not", "if", "then", "else", "additionalProperties", "propertyNames")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Where the compiled validator found the first fault."""
+
+    path: tuple[str | int, ...]
+    rule: str
+    schema_path: tuple[str | int, ...]
+
+
+class Judge:
+    """One compiled schema."""
+
+    __slots__ = ("_validator",)
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        # Linear patterns only: a contract's pattern is never a way to stop a server.
+        self._validator = jsonschema_rs.Draft202012Validator(
+            dict(document),
+            registry=_registry(),
+            formats=dict(LOOK_UPS),
+            validate_formats=True,
+            keywords={each: _between_fields(each) for each in KEYWORDS},
+            pattern_options=jsonschema_rs.RegexOptions(),
+        )
+
+    def accepts(self, document: object) -> bool:
+        """Tell whether a document is valid; what is not JSON, or not Unicode, is not."""
+        try:
+            return self._validator.is_valid(document)
+        except ValueError:
+            return False
+
+    def first_finding(self, document: object) -> Finding | None:
+        """Return where the first fault of a document within the limits is; None when there is none."""
+        error = next(self._validator.iter_errors(document), None)
+        if error is None:
+            return None
+        return Finding(tuple(error.instance_path), error.kind.name, tuple(error.schema_path))
+
+
+def _between_fields(keyword: str) -> type:
+    """Make the class that the engine wants for a keyword of our own."""
+
+    class Check:
+        def __init__(self, _parent: object, rule: Rule, _path: object) -> None:
+            self._rule = rule
+
+        def validate(self, instance: object) -> None:
+            if KEYWORDS[keyword](self._rule, instance) is not None:
+                raise ValueError(keyword)
+
+    return Check
+
+
+@cache
+def contract_judge(name: str, version: str) -> Judge:
+    """Return the compiled contract; raises :class:`~contracts.catalog.UnknownContract`."""
+    return Judge(for_compiler(schema(name, version)))
+
+
+@cache
+def shape_judge() -> Judge:
+    """Return the compiled limits of every document."""
+    return Judge(compiled_form())
+
+
+@cache
+def _registry() -> "jsonschema_rs.Registry":
+    ready = [for_compiler(each) for each in all_schemas().values()]
+    return jsonschema_rs.Registry([(each["$id"], each) for each in ready], draft=jsonschema_rs.Draft202012)
+
+
+def for_compiler(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema with code lists in place, its patterns as the engine reads them, and formats as patterns."""
+    return {key: _part(key, value) for key, value in compilable(document).items()}
+
+
+def _rewritten(node: Any) -> Any:  # noqa: ANN401  # a schema is an object or a boolean
+    if not isinstance(node, dict):
+        return node
+    form = PATTERNS.get(node.get("format", ""))
+    kept = {key: _part(key, value) for key, value in node.items() if form is None or key != "format"}
+    if form is None:
+        return kept
+    return kept | {"allOf": [*kept.get("allOf", ()), {"pattern": portable(form, "rust")}]}
+
+
+def _part(key: str, value: Any) -> Any:  # noqa: ANN401  # any keyword's value
+    if key == "pattern":
+        return portable(value, "rust")
+    if key in _MAPS:
+        return {name: _rewritten(each) for name, each in value.items()}
+    if key in _LISTS:
+        return [_rewritten(each) for each in value]
+    return _rewritten(value) if key in _SINGLE else value
