@@ -17,6 +17,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from contracts.codes import all_code_lists
+from contracts.subschemas import rewritten
 
 SCHEMAS = Path(__file__).parent / "schemas"
 EXAMPLES = Path(__file__).parent / "examples"
@@ -61,18 +62,20 @@ def compilable(document: Schema) -> dict[str, Any]:
     References to code lists become their enumerations, which spares a look-up per coded field. ``$schema`` goes,
     because the library answers it with its own validator class, and the rules of ours would be lost behind a ``$ref``.
     """
-    enumerations = {each.urn: list(each.codes) for each in all_code_lists().values()}
-    return {key: _inline(value, enumerations) for key, value in document.items() if key != "$schema"}
+    rest = {key: value for key, value in document.items() if key != "$schema"}
+    return cast("dict[str, Any]", rewritten(rest, _with_codes))
 
 
-def _inline(node: Any, enumerations: Mapping[str, list[str]]) -> Any:  # noqa: ANN401  # any part of a schema
-    if isinstance(node, list):
-        return [_inline(each, enumerations) for each in node]
-    if not isinstance(node, dict):
+def _with_codes(node: dict[str, Any]) -> dict[str, Any]:
+    found = _enumerations().get(node.get("$ref", ""))
+    if found is None:
         return node
-    found = enumerations.get(node.get("$ref", ""))
-    kept = {key: _inline(value, enumerations) for key, value in node.items() if found is None or key != "$ref"}
-    return kept if found is None else kept | {"enum": found}
+    return {key: value for key, value in node.items() if key != "$ref"} | {"enum": list(found)}
+
+
+@cache
+def _enumerations() -> Mapping[str, tuple[str, ...]]:
+    return MappingProxyType({each.urn: tuple(each.codes) for each in all_code_lists().values()})
 
 
 def names() -> tuple[str, ...]:

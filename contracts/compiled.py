@@ -7,13 +7,14 @@ installed there is no judge, and the reference stands in.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, cast
 
 from contracts.catalog import all_schemas, compilable, schema
 from contracts.formats import LOOK_UPS, PATTERNS
 from contracts.patterns import portable
 from contracts.shape import compiled_form
 from contracts.siblings import KEYWORDS, Rule
+from contracts.subschemas import rewritten
 
 try:
     import jsonschema_rs
@@ -21,10 +22,6 @@ except ModuleNotFoundError:  # the extra `adapters` is not installed
     AVAILABLE = False
 else:
     AVAILABLE = True
-
-_MAPS: Final = ("properties", "$defs")
-_LISTS: Final = ("allOf", "anyOf", "oneOf")
-_SINGLE: Final = ("items", "not", "if", "then", "else", "additionalProperties", "propertyNames")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +98,15 @@ def _registry() -> "jsonschema_rs.Registry":
 
 def for_compiler(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a schema with code lists in place, its patterns as the engine reads them, and formats as patterns."""
-    return {key: _part(key, value) for key, value in compilable(document).items()}
+    return cast("dict[str, Any]", rewritten(compilable(document), _for_engine))
 
 
-def _rewritten(node: Any) -> Any:  # noqa: ANN401  # a schema is an object or a boolean
-    if not isinstance(node, dict):
-        return node
+def _for_engine(node: dict[str, Any]) -> dict[str, Any]:
+    changed = dict(node)
+    if "pattern" in node:
+        changed["pattern"] = portable(node["pattern"], "rust")
     form = PATTERNS.get(node.get("format", ""))
-    kept = {key: _part(key, value) for key, value in node.items() if form is None or key != "format"}
-    if form is None:
-        return kept
-    return kept | {"allOf": [*kept.get("allOf", ()), {"pattern": portable(form, "rust")}]}
-
-
-def _part(key: str, value: Any) -> Any:  # noqa: ANN401  # any keyword's value
-    if key == "pattern":
-        return portable(value, "rust")
-    if key in _MAPS:
-        return {name: _rewritten(each) for name, each in value.items()}
-    if key in _LISTS:
-        return [_rewritten(each) for each in value]
-    return _rewritten(value) if key in _SINGLE else value
+    if form is not None:
+        del changed["format"]
+        changed["allOf"] = [*node.get("allOf", ()), {"pattern": portable(form, "rust")}]
+    return changed

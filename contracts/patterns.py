@@ -19,11 +19,11 @@ _LITERAL: Final = frozenset("\\^$.|?*+()[]{}/-")  # what may stand escaped for i
 _CONTROLS: Final = frozenset("tnrfv")
 _END: Final = MappingProxyType({"python": r"\Z", "rust": "$"})  # Python's `$` lets a final line feed in
 _TOKEN: Final = re.compile(
-    r"\\(?P<escaped>u[0-9A-Fa-f]{4}|.)|(?P<group>\(\?.?)|(?P<any>\.)|(?P<end>\$)|(?P<open>\[\^?)|(?P<other>.)",
+    r"\\(?P<escaped>u[0-9A-Fa-f]{4}|.)|(?P<group>\(\?.?)|(?P<any>\.)|(?P<end>\$)|(?P<open>\[\^?)|(?P<other>[^\\])",
     re.DOTALL,
 )
 _IN_CLASS: Final = re.compile(
-    r"\\(?P<escaped>u[0-9A-Fa-f]{4}|.)|(?P<close>\])|(?P<set>\[|&&|--|~~)|(?P<other>.)", re.DOTALL
+    r"\\(?P<escaped>u[0-9A-Fa-f]{4}|.)|(?P<close>\])|(?P<set>\[|&&|--|~~)|(?P<other>[^\\])", re.DOTALL
 )
 
 

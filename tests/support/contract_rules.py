@@ -42,7 +42,7 @@ Node = Mapping[str, Any]
 def schema_faults(name: str, version: str, schema: Node, known: frozenset[str]) -> Iterator[str]:
     """Say what a schema file lacks; ``known`` are the URNs that a ``$ref`` may lead to."""
     yield from _head_faults(name, version, schema)
-    for where, node, narrowing in _walk(schema, "", narrowing=False):
+    for where, node, narrowing in walk(schema, "", narrowing=False):
         yield from _node_faults(where, node, known, root=not where)
         for field, each in node.get("properties", {}).items():
             if not narrowing:
@@ -92,19 +92,19 @@ def _node_faults(where: str, node: Node, known: frozenset[str], *, root: bool) -
         yield f"{where or '/'} requires {sorted(unknown)}, which it does not describe"
 
 
-def _walk(node: Any, where: str, *, narrowing: bool) -> Iterator[tuple[str, Node, bool]]:
+def walk(node: Any, where: str, *, narrowing: bool) -> Iterator[tuple[str, Node, bool]]:
     """Yield each subschema, and whether it only narrows fields that are described elsewhere."""
     if not isinstance(node, dict):
         return
     yield where, node, narrowing
     for key in ("properties", "$defs"):
         for name, each in node.get(key, {}).items():
-            yield from _walk(each, f"{where}/{key}/{name}", narrowing=narrowing)
+            yield from walk(each, f"{where}/{key}/{name}", narrowing=narrowing)
     for key in _INSIDE:
         for number, each in enumerate(node.get(key, ())):
-            yield from _walk(each, f"{where}/{key}/{number}", narrowing=True)
+            yield from walk(each, f"{where}/{key}/{number}", narrowing=True)
     for key in _BELOW:
-        yield from _walk(node.get(key), f"{where}/{key}", narrowing=narrowing or key in _BRANCHES)
+        yield from walk(node.get(key), f"{where}/{key}", narrowing=narrowing or key in _BRANCHES)
 
 
 def code_list_faults(name: str, version: str, data: Node) -> Iterator[str]:
