@@ -4,13 +4,23 @@ It refuses to stand in for real data: every registry it writes says so in its fo
 ``spean sandbox up`` calls :func:`generate` once and :func:`example_household` when it resumes.
 """
 
-from adapters.synthetic.registries import (
-    DEFAULT_HOUSEHOLDS,
-    DEFAULT_SEED,
+from adapters.synthetic.generation import (
+    ALL,
+    BASE,
     ExampleHousehold,
     Population,
     example_household,
     generate,
 )
+from adapters.synthetic.population import DEFAULT_HOUSEHOLDS, DEFAULT_SEED
 
-__all__ = ["DEFAULT_HOUSEHOLDS", "DEFAULT_SEED", "ExampleHousehold", "Population", "example_household", "generate"]
+__all__ = [
+    "ALL",
+    "BASE",
+    "DEFAULT_HOUSEHOLDS",
+    "DEFAULT_SEED",
+    "ExampleHousehold",
+    "Population",
+    "example_household",
+    "generate",
+]

@@ -22,13 +22,18 @@ _ADULT: Final = 18
 _ID_CARD_AGE: Final = 15
 _GRANDPARENT_AGE: Final = 44
 _PENSION_AGE: Final = 60
+NOTHING_DECIDED: Final[frozenset[str]] = frozenset()
 
 
 # Named tuples, unlike elsewhere: a sandbox makes sixty thousand at its first start, and a frozen dataclass takes thrice
 # as long to make.
 class Human(NamedTuple):
-    """One made-up person; ``khmer_id`` is None for those without an identity card."""
+    """One made-up person; ``number`` is the truth, ``khmer_id`` is None for those without an identity card.
 
+    ``traits`` are what a story has decided about the person; of nearly everybody it has decided nothing.
+    """
+
+    number: int
     uuid: str
     surname: tuple[str, str]
     given: tuple[str, str]
@@ -36,6 +41,7 @@ class Human(NamedTuple):
     born: date
     relation: str
     khmer_id: str | None
+    traits: frozenset[str] = NOTHING_DECIDED
 
     def age(self) -> int:
         """Whole years on :data:`TODAY`."""
@@ -53,11 +59,41 @@ class Card(NamedTuple):
 class Household(NamedTuple):
     """One made-up household in a real village."""
 
+    number: int
     uuid: str
     level: str
     village: int
     people: tuple[Human, ...]
     cards: tuple[Card, ...]
+
+
+class _Cast(NamedTuple):
+    """Whom a story needs; ``id_card`` None: has none."""
+
+    age: int
+    relation: str
+    female: bool
+    id_card: bool | None
+    traits: frozenset[str]
+
+
+ONCE_ONLY: Final = 1
+"""Number of the household of which one SPID is enough to find everything: a disabled father, a mother expecting."""
+NO_SPID: Final = 2
+"""Number of the household that has neither SPID nor identity card: a disabled grandmother and her granddaughter."""
+
+_KNOWN: Final = frozenset({"spr"})
+_UNKNOWN: Final = frozenset({"-spr"})
+_ONCE_ONLY_FAMILY: Final = (
+    _Cast(34, "HEAD", False, True, _KNOWN | {"disabled", "card"}),  # noqa: FBT003  # the columns are named above
+    _Cast(29, "SPOUSE", True, True, _KNOWN | {"expecting", "patient"}),  # noqa: FBT003
+    _Cast(7, "DAUGHTER", True, None, _KNOWN | {"pupil"}),  # noqa: FBT003
+    _Cast(1, "SON", False, None, _KNOWN),  # noqa: FBT003
+)
+_NO_SPID_FAMILY: Final = (
+    _Cast(71, "HEAD", True, None, _UNKNOWN | {"disabled", "-card", "package"}),  # noqa: FBT003
+    _Cast(8, "GRANDDAUGHTER", True, None, _UNKNOWN | {"-disabled", "pupil"}),  # noqa: FBT003
+)
 
 
 class Maker:
@@ -69,14 +105,21 @@ class Maker:
         self._villages = villages
         self._id_cards = self._random.randrange(10**9)
         self._cards = 0
+        self._people = 0
 
     def households(self, count: int) -> Iterator[Household]:
-        """Yield ``count`` households; the first is a poor family of four with identity cards, for stories and tests."""
+        """Yield ``count`` households; the first three are those of the stories."""
         levels = self._random.choices(LEVELS, _LEVEL_WEIGHTS, k=count)
         children = self._random.choices(_CHILDREN, _CHILDREN_WEIGHTS, k=count)
-        for index in range(count):
-            story = index == 0
-            yield self._household("POOR_1" if story else levels[index], 2 if story else children[index], story=story)
+        for number in range(count):
+            if number == ONCE_ONLY:
+                yield self._told(number, "POOR_1", _ONCE_ONLY_FAMILY)
+            elif number == NO_SPID:
+                yield self._told(number, "POOR_2", _NO_SPID_FAMILY)
+            else:
+                story = number == 0
+                level = "POOR_1" if story else levels[number]
+                yield self._household(number, level, 2 if story else children[number], story=story)
 
     def outsiders(self, count: int) -> Iterator[Human]:
         """Yield working people who are in no poor household."""
@@ -91,13 +134,23 @@ class Maker:
         """A whole number from 0 to ``below`` - 1."""
         return int(self._next() * below)
 
-    def _household(self, level: str, children: int, *, story: bool) -> Household:
+    def _told(self, number: int, level: str, family: tuple["_Cast", ...]) -> Household:
+        """A family as its story needs it; those of the second have no card that still holds."""
+        surname = self._surname()
+        people = tuple(
+            self._human(surname, each.age, each.relation, female=each.female, certain=each.id_card, traits=each.traits)
+            for each in family
+        )
+        cards = (self._card(TODAY - timedelta(days=200)),) if number == ONCE_ONLY else ()
+        return Household(number, self._uuid(), level, self.number(self._villages), people, cards)
+
+    def _household(self, number: int, level: str, children: int, *, story: bool) -> Household:
         surname, age = self._surname(), self._between(26, 56)
         people = [*self._couple(surname, age, story=story), *self._young(surname, children, age)]
         if not story:
             people += self._relatives(surname, age)
         village, cards = self.number(self._villages), self._cards_of(level, story=story)
-        return Household(self._uuid(), level, village, tuple(people), cards)
+        return Household(number, self._uuid(), level, village, tuple(people), cards)
 
     def _couple(self, surname: tuple[str, str], age: int, *, story: bool) -> Iterator[Human]:
         female = self.chance(0.28)
@@ -123,13 +176,23 @@ class Maker:
             yield self._human(self._surname(), self._between(5, 40), "OTHER_RELATIVE", female=self._female())
 
     def _human(
-        self, surname: tuple[str, str], age: int, relation: str, *, female: bool, certain: bool = False
+        self,
+        surname: tuple[str, str],
+        age: int,
+        relation: str,
+        *,
+        female: bool,
+        certain: bool | None = False,
+        traits: frozenset[str] = NOTHING_DECIDED,
     ) -> Human:
+        """Make a person; a card is certain, certainly not there (None), or as it comes."""
         names = FEMALE if female else MALE
         born = TODAY - timedelta(days=int(age * _YEAR) + 1 + self.number(364))
-        has_card = age >= _ID_CARD_AGE and (certain or self.chance(0.82))
+        has_card = age >= _ID_CARD_AGE and certain is not None and (certain or self.chance(0.82))
         khmer_id = self._id_card() if has_card else None
-        return Human(self._uuid(), surname, names[self.number(len(names))], female, born, relation, khmer_id)
+        self._people += 1
+        given = names[self.number(len(names))]
+        return Human(self._people, self._uuid(), surname, given, female, born, relation, khmer_id, traits)
 
     def _cards_of(self, level: str, *, story: bool) -> tuple[Card, ...]:
         if level == "NOT_POOR" or (level == "NEAR_POOR" and self.chance(0.5)):
