@@ -10,10 +10,12 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from securityserver.messagelog.bodycipher import BodySealer, context_of
+from securityserver.messagelog.bodycipher import BodySealer, context_of_encoded
 from securityserver.messagelog.keys import DataKeys
-from securityserver.messagelog.records import BodyForm, Record, Row, covered, keep_body, signature_hash_of
+from securityserver.messagelog.leaf import completed, encode
+from securityserver.messagelog.records import LEAF_HASH, BodyForm, Record, Row, covered, keep_body, signature_hash_of
 from xroad.errors import LoggingFailed
+from xroad.merkle import leaf_hash
 
 FormOf = Callable[[Record], BodyForm]
 
@@ -47,12 +49,15 @@ class BodyKeeping:
             keep_body(row, form, None, None)
         if form is not BodyForm.ENCRYPTED:
             return None
-        number, data_key = await self._data_key(f"{record.at:%Y-%m-%d}")
+        number, data_key = await self._data_key(record.at.date().isoformat())
         keep_body(row, form, number, None)
-        sealer = BodySealer(data_key, context_of(covered(row), signature_hash_of(row)))
+        encoded = encode(covered(row), signature_hash_of(row))
+        sealer = BodySealer(data_key, context_of_encoded(encoded))
         if record.body.inline is None:
             return sealer
         keep_body(row, form, number, sealer.seal(0, record.body.inline), sealer.stored_digest())
+        # To encode a record costs more than the rest of its leaf: it is done once.
+        row[LEAF_HASH] = leaf_hash(completed(encoded, sealer.stored_digest()))
         return None
 
     async def _data_key(self, day: str) -> tuple[int, bytes]:

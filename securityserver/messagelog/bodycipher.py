@@ -27,17 +27,20 @@ class BodyDamaged(Exception):  # noqa: N818 - the reader turns it into what an a
     """A stored body is not what was sealed for its record."""
 
 
-def context_of(values: Sequence[Any], signature_digest: bytes | None = None) -> bytes:
+def context_of(values: Sequence[Any]) -> bytes:
     """Give what binds a sealed body to its record: all that the record's leaf covers, but the sealed bytes.
 
     So nobody who writes to the database can put one record's body under another.
 
     Args:
         values: of the record's columns, in the order of `leaf.FIELDS`.
-        signature_digest: SHA-512 of the signature, when the caller has just made it.
     """
-    bound = [None if place == _UNBOUND else value for place, value in enumerate(values)]
-    return hashlib.sha256(encode(bound, signature_digest)).digest()
+    return context_of_encoded(encode([None if place == _UNBOUND else value for place, value in enumerate(values)]))
+
+
+def context_of_encoded(encoded: bytes) -> bytes:
+    """Give the same of a record whose encoding, without the digest of the sealed bytes, has just been made."""
+    return hashlib.sha256(encoded).digest()
 
 
 class BodySealer:

@@ -59,6 +59,8 @@ values_of: Callable[[Mapping[str, Any]], Sequence[Any]] = itemgetter(*FIELDS)
 # Stand in the leaf as their SHA-512 digests, so that a proof is small and can be shown without them.
 _SIGNATURE: Final = FIELDS.index("signature")
 _DIGESTED: Final = tuple(FIELDS.index(name) for name in ("head", "hash_chain", "hash_chain_result"))
+# Where the length of the last field stands, which is `body_stored_digest`; see `completed`.
+_LAST_LENGTH: Final = slice(len(VERSION) + 4 * (len(FIELDS) - 1), len(VERSION) + 4 * len(FIELDS))
 
 
 def leaf_of(values: Sequence[Any], signature_digest: bytes | None = None) -> bytes:
@@ -83,6 +85,17 @@ def encode(values: Sequence[Any], signature_digest: bytes | None = None) -> byte
             written[place] = hashlib.sha512(values[place]).digest()
     lengths = [_ABSENT if value is None else len(value) for value in written]
     return b"".join([VERSION, _lengths(len(lengths))(*lengths), *filter(None, written)])
+
+
+def completed(encoded: bytes, stored_digest: bytes) -> bytes:
+    """Give what `encode` gives once `body_stored_digest` is known, out of what it gave without.
+
+    Args:
+        encoded: of values of which the last is absent.
+        stored_digest: SHA-256 over the encrypted body.
+    """
+    length = len(stored_digest).to_bytes(4, "big")
+    return b"".join([encoded[: _LAST_LENGTH.start], length, encoded[_LAST_LENGTH.stop :], stored_digest])
 
 
 @cache

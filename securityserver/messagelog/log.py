@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from securityserver.messagelog import treeheads
 from securityserver.messagelog.bodies import PLAIN, BodyKeeping
+from securityserver.messagelog.gathering import Gathering
 from securityserver.messagelog.reader import MessageLogReader
 from securityserver.messagelog.records import BODY_FORM, BodyForm, Record, Row, row_of
 from securityserver.messagelog.store import StoreRefused, open_store
@@ -44,7 +45,7 @@ class LogStatistics:
         appended: records that are durable.
         failed: records that were refused.
         commits: transactions, and so syncs of the disk, that the records took.
-        waiting: records in the queue now.
+        waiting: records that are being appended now.
         last_failure: why the log cannot write, or `None` when the last record was written.
     """
 
@@ -72,6 +73,8 @@ class MessageLog:
         self._bodies = bodies
         self._room = asyncio.Semaphore(limits.pending)
         self._writer = writer
+        self._gathering = Gathering(writer.submit)
+        self._appending = 0
 
     @classmethod
     async def open(
@@ -101,11 +104,22 @@ class MessageLog:
             InvalidMessage: there is a record with the same request id, direction and side (`DuplicateRecord`).
         """
         async with self._room:
-            row = row_of(record)
-            sealer = await self._bodies.keep(record, row)
-            outcome: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            self._writer.submit(Pending(row, outcome, _handle(record, row), record.body.size, sealer))
-            return await outcome
+            self._appending += 1
+            try:
+                return await self._append(record)
+            finally:
+                self._appending -= 1
+
+    async def _append(self, record: Record) -> int:
+        row = row_of(record)
+        sealer = await self._bodies.keep(record, row)
+        outcome: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        pending = Pending(row, outcome, record.body.size, _handle(record, row), sealer)
+        if pending.handle is None:
+            self._gathering.add(pending)
+        else:
+            self._writer.submit([pending])
+        return await outcome
 
     async def sign_head(self, sign: Sign, at: datetime) -> TreeHead | None:
         """Have the tree over all records that are durable now signed, and keep that; `None` when there is nothing new.
@@ -135,11 +149,12 @@ class MessageLog:
         """Tell how the log is doing."""
         counters = self._writer.counters
         return LogStatistics(
-            counters.appended, counters.failed, counters.commits, self._writer.waiting, counters.last_failure
+            counters.appended, counters.failed, counters.commits, self._appending, counters.last_failure
         )
 
     async def close(self) -> None:
         """Write what is queued, then stop."""
+        self._gathering.hand_over_all()
         await asyncio.to_thread(self._writer.stop)
 
 

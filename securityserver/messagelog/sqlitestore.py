@@ -72,9 +72,12 @@ class SqliteStore:
 
     def upkeep(self) -> None:
         """Keep the write-ahead log within its bound."""
-        if self._database.wal_bytes() < WAL_LIMIT_BYTES or time.monotonic() < self._next_checkpoint:
+        now = time.monotonic()
+        if now < self._next_checkpoint:
             return
-        self._next_checkpoint = time.monotonic() + _CHECKPOINT_PAUSE_SECONDS
+        self._next_checkpoint = now + _CHECKPOINT_PAUSE_SECONDS
+        if self._database.wal_bytes() < WAL_LIMIT_BYTES:
+            return
         with contextlib.suppress(sqlite3.OperationalError):  # readers are in the way: the next attempt may do it
             statements.checkpoint(self._connection, _CHECKPOINT_WAIT_MILLISECONDS)
 

@@ -33,7 +33,7 @@ from securityserver.messagelog.store import Refusal, Store, StoreRefused
 from securityserver.messagelog.treestate import LEAVES_UNSTORED, LeavesMissing, TreeState
 from xroad.errors import InvalidMessage, LoggingFailed, XRoadError
 
-# 32 values a row: a batch stays far below SQLite's 32,766 values a statement, and PostgreSQL's 65,535.
+# 32 values a row: even two batches stay far below SQLite's 32,766 values a statement, and PostgreSQL's 65,535.
 MAX_BATCH: Final = 256
 # Removing an orphan takes turns with records too.
 _ORPHAN_SLICE: Final = 16
@@ -62,15 +62,15 @@ class Pending:
     Args:
         row: in the order of `records.COLUMNS`.
         outcome: gets the record's number, or why there is none.
-        handle: of a large body's file, owned by this object; `None` when the body is in the row.
         size: of the body, in bytes.
+        handle: of a large body's file, owned by this object; `None` when the body is in the row.
         sealer: encrypts a large body; `None` when it is kept plain.
     """
 
     row: Row
     outcome: asyncio.Future[int]
-    handle: int | None
     size: int
+    handle: int | None = None
     sealer: Sealer | None = None
     position: int = 0
 
@@ -118,7 +118,7 @@ class Writer:
         self._store = store
         self._load_tree = load_tree
         self._tree = load_tree()
-        self._queue: queue.SimpleQueue[Pending | TreeWish | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[Pending] | TreeWish | None] = queue.SimpleQueue()
         self._large: deque[Pending] = deque()
         self._ready: list[Pending] = []
         self._held: list[Pending] = []
@@ -138,18 +138,19 @@ class Writer:
         """How many rows nobody has written yet."""
         return self._queue.qsize() + len(self._large) + len(self._ready) + len(self._wishes)
 
-    def submit(self, pending: Pending | TreeWish) -> None:
-        """Queue a row, or a wish.
+    def submit(self, wanted: Sequence[Pending] | TreeWish) -> None:
+        """Queue rows, or a wish.
 
         Raises:
             LoggingFailed: the thread has ended.
         """
         with self._door:
             if not self._stopping:
-                self._queue.put(pending)
+                self._queue.put(wanted)
                 return
-        if isinstance(pending, Pending):
-            pending.close()
+        if not isinstance(wanted, TreeWish):
+            for pending in wanted:
+                pending.close()
         raise LoggingFailed("The message log is closed; start the server again.")
 
     def stop(self) -> None:
@@ -197,17 +198,17 @@ class Writer:
                 self._sort_in(self._queue.get_nowait(), batch)
         return batch
 
-    def _sort_in(self, pending: Pending | TreeWish | None, batch: list[Pending]) -> None:
-        if pending is None:
+    def _sort_in(self, wanted: Sequence[Pending] | TreeWish | None, batch: list[Pending]) -> None:
+        if isinstance(wanted, TreeWish):
+            self._wishes.append(wanted)
             return
-        if isinstance(pending, TreeWish):
-            self._wishes.append(pending)
-        elif pending.outcome.cancelled():
-            pending.close()
-        elif pending.handle is None:
-            batch.append(pending)
-        else:
-            self._large.append(pending)
+        for pending in wanted or ():
+            if pending.outcome.cancelled():
+                pending.close()
+            elif pending.handle is None:
+                batch.append(pending)
+            else:
+                self._large.append(pending)
 
     def _commit(self, batch: Sequence[Pending]) -> Iterable[Outcome]:
         """Write a batch; when one row spoils it, halving finds that row in few commits and saves the others."""
@@ -342,11 +343,11 @@ class Writer:
         wishes, self._wishes = self._wishes, []
         with contextlib.suppress(queue.Empty):
             while True:
-                pending = self._queue.get_nowait()
-                if isinstance(pending, TreeWish):
-                    wishes.append(pending)
-                elif pending is not None:
-                    left.append(pending)
+                wanted = self._queue.get_nowait()
+                if isinstance(wanted, TreeWish):
+                    wishes.append(wanted)
+                else:
+                    left += wanted or ()
         closed = "The message log was closed; start the server again."
         self._settle([(pending, LoggingFailed(closed)) for pending in left])
         for wish in wishes:

@@ -1,0 +1,116 @@
+"""How rows are gathered into batches for the log's writer."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from securityserver.messagelog.gathering import Gathering
+from securityserver.messagelog.writer import Pending
+from xroad.errors import LoggingFailed
+
+
+class Taker:
+    """Takes batches in place of the writer, and answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.batches: list[Sequence[Pending]] = []
+        self.closed = False
+
+    def submit(self, batch: Sequence[Pending]) -> None:
+        if self.closed:
+            raise LoggingFailed("closed")
+        self.batches.append(batch)
+
+    def answer(self) -> None:
+        for pending in self.batches[-1]:
+            pending.outcome.set_result(1)
+
+    @property
+    def sizes(self) -> list[int]:
+        return [len(batch) for batch in self.batches]
+
+
+def pending() -> Pending:
+    return Pending([], asyncio.get_running_loop().create_future(), 0)
+
+
+async def turn() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_who_comes_alone_is_not_held() -> None:
+    taker = Taker()
+    gathering = Gathering(taker.submit)
+    for number in range(1, 4):
+        gathering.add(pending())
+        assert len(taker.batches) == number
+        taker.answer()
+        await turn()
+
+
+async def test_who_comes_meanwhile_shares_the_next_batch() -> None:
+    taker = Taker()
+    gathering = Gathering(taker.submit)
+    for _ in range(5):
+        gathering.add(pending())
+    await turn()
+    assert taker.sizes == [1]
+    taker.answer()
+    await turn()
+    assert taker.sizes == [1, 4]
+
+
+async def test_a_batch_that_is_large_enough_waits_for_nobody() -> None:
+    taker = Taker()
+    gathering = Gathering(taker.submit)
+    for _ in range(1 + 8 + 8 + 3):
+        gathering.add(pending())
+    assert taker.sizes == [1, 8, 8]
+    gathering.hand_over_all()
+    assert taker.sizes == [1, 8, 8, 3]
+
+
+async def test_after_a_crowd_a_turn_of_the_loop_is_awaited() -> None:
+    taker = Taker()
+    gathering = Gathering(taker.submit)
+    for _ in range(3):
+        gathering.add(pending())
+    taker.answer()
+    await turn()
+    taker.answer()
+    await turn()
+    gathering.add(pending())
+    gathering.add(pending())
+    assert taker.sizes == [1, 2]
+    await turn()
+    assert taker.sizes == [1, 2, 2]
+
+
+async def test_a_cancelled_row_holds_nobody_up() -> None:
+    taker = Taker()
+    gathering = Gathering(taker.submit)
+    gathering.add(pending())
+    gathering.add(pending())
+    taker.batches[0][0].outcome.cancel()
+    await turn()
+    assert taker.sizes == [1, 1]
+
+
+async def test_all_learn_that_the_writer_has_ended() -> None:
+    taker = Taker()
+    gathering = Gathering(taker.submit)
+    rows = [pending() for _ in range(3)]
+    for row in rows:
+        gathering.add(row)
+    taker.closed = True
+    taker.answer()
+    await turn()
+    for row in rows[1:]:
+        with pytest.raises(LoggingFailed):
+            await row.outcome
+    late = pending()
+    gathering.add(late)
+    with pytest.raises(LoggingFailed):
+        await late.outcome
