@@ -4,6 +4,7 @@ It refuses requests that name attributes which the file does not declare, and at
 :mod:`adapters.source.calls` plans a search with it; :mod:`adapters.source.rest` and :mod:`adapters.source.soap` call.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,7 @@ from adapters.source.definition import SourceDefinition, check_definition, commo
 from adapters.source.filters import Operator
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024  # a thousand households; a larger answer is an export, which has pages
+_IN_PATH: Final = re.compile(r"\{([^{}]*)\}")
 Parameter = str | int | bool
 
 
@@ -87,7 +89,16 @@ def _request(file: str, key: str, kind: str, data: dict[str, Any]) -> Request:
     wanted = "path" if kind == "rest" else "operation"
     if wanted not in data or len({"path", "operation"} & set(data)) != 1:
         raise ConfigError(file, key, f"a request of a {kind} source has {wanted!r}")
-    return Request(data[wanted], data.get("by", {}), data.get("parameters", {}))
+    request = Request(data[wanted], data.get("by", {}), data.get("parameters", {}))
+    unknown = sorted(path_names(request.target) - {*request.by.values(), *request.parameters})
+    if unknown:
+        raise ConfigError(file, f"{key}.path", f"names {', '.join(unknown)}, which no parameter gives")
+    return request
+
+
+def path_names(path: str) -> frozenset[str]:
+    """Return the parameters that stand in a path, as ``{name}``."""
+    return frozenset(_IN_PATH.findall(path))
 
 
 def _paging(data: dict[str, Any] | None) -> Paging | None:

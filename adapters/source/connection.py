@@ -4,6 +4,7 @@ It refuses credentials in the adapter file itself, and plain HTTP to another mac
 :func:`adapters.source.opening.open_source` makes a source of a connection and a source file.
 """
 
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -162,11 +163,11 @@ def _rest(file: str, folder: Path, data: dict[str, Any]) -> RestConnection:
     if "oauth2" in data and "api_key" in data:
         raise ConfigError(file, "source", "has oauth2 and api_key: a service asks for one of them")
     oauth2, key = data.get("oauth2"), data.get("api_key")
-    url = _web_url(file, "source.url", data["url"])
+    url = check_web_url(file, "source.url", data["url"])
     token = None
     if oauth2 is not None:
         token = OAuth2(
-            _web_url(file, "source.oauth2.token_url", oauth2["token_url"]),
+            check_web_url(file, "source.oauth2.token_url", oauth2["token_url"]),
             oauth2["client_id"],
             SecretFile(file, "source.oauth2.client_secret_file", folder / oauth2["client_secret_file"]),
             oauth2.get("scope"),
@@ -181,15 +182,15 @@ def _rest(file: str, folder: Path, data: dict[str, Any]) -> RestConnection:
 def _soap(file: str, folder: Path, data: dict[str, Any]) -> SoapConnection:
     if ("username" in data) != ("password_file" in data):
         raise ConfigError(file, "source.username", "goes with password_file")
-    url = None if "url" not in data else _web_url(file, "source.url", data["url"])
+    url = None if "url" not in data else check_web_url(file, "source.url", data["url"])
     password = _secret(file, folder, data, "password_file")
     return SoapConnection(
         file, folder / data["wsdl"], url, data.get("username"), password, _path(folder, data, "ca_file")
     )
 
 
-def _web_url(file: str, key: str, url: str) -> str:
-    """Personal data never goes to another machine in clear text."""
+def check_web_url(file: str, key: str, url: str) -> str:
+    """Return the URL; raises :class:`ConfigError`, since personal data never goes to another machine in clear text."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -202,6 +203,16 @@ def _web_url(file: str, key: str, url: str) -> str:
     if parts.scheme == "http" and host not in _LOOPBACK:
         raise ConfigError(file, key, "must be https, since it leads to another machine")
     return url
+
+
+def trusted(file: str, ca_file: Path | None) -> ssl.SSLContext:
+    """Return what checks a service's certificate: the system's authorities, or those of a file."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(file, "source.ca_file", f"cannot be used: {type(error).__name__}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def _secret(file: str, folder: Path, data: dict[str, Any], key: str) -> SecretFile | None:

@@ -5,9 +5,13 @@ The registry API and the command line call it and know only :class:`~adapters.so
 """
 
 from adapters.errors import ConfigError
-from adapters.source.connection import Connection, SqlConnection
+from adapters.source.calls import CallSource
+from adapters.source.connection import Connection, FilesConnection, RestConnection, SoapConnection, SqlConnection
 from adapters.source.definition import SourceDefinition
+from adapters.source.files import FilesSource
 from adapters.source.protocol import Source, ThreadedSource
+from adapters.source.rest import RestCaller
+from adapters.source.soap import SoapCaller
 from adapters.source.sql import SqlSource
 
 
@@ -31,5 +35,10 @@ def open_source(definition: SourceDefinition, connection: Connection, *, connect
             password = None if secret is None else secret.read()
             core = SqlSource(definition, url, password=password, connections=connections)
             return ThreadedSource(core, threads=connections)
-        case _:
-            raise ConfigError(definition.file, "kind", f"{definition.kind} sources cannot be opened")
+        case FilesConnection():
+            return ThreadedSource(FilesSource(definition, connection, connections=connections), threads=connections)
+        case RestConnection():
+            return CallSource(definition, RestCaller(definition, connection), connections=connections)
+        case SoapConnection():
+            caller = SoapCaller(definition, connection, threads=connections)
+            return CallSource(definition, caller, connections=connections)

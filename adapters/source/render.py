@@ -33,14 +33,11 @@ from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeEngine
 
 from adapters.errors import SearchRejected
+from adapters.source.comparing import attribute_of, checked
 from adapters.source.definition import Attribute, SqlDefinition
 from adapters.source.filters import And, Comparison, Filter, Not, Operator, Or, Query
 
-INVALID: Final = "rjct.search_criteria.invalid"
 TOO_MANY: Final = "rjct.search.too_many_records_found"
-MAX_STRING: Final = 255  # no identifier, code or name of a registry is longer; a longer one only costs memory
-INT64: Final = range(-(2**63), 2**63)  # what a database's integer holds; more raises inside the driver
-_ISO_DAY: Final = 10
 # What a value is bound as, so that PostgreSQL compares it with a column of that type and can use the column's index.
 _TYPES: Final[Mapping[str, TypeEngine[Any]]] = MappingProxyType(
     {"string": String(), "integer": BigInteger(), "date": Date()}
@@ -105,8 +102,9 @@ def count_statement(source: SqlDefinition, query: Query) -> Select[Any]:
 def batch_statement(source: SqlDefinition, after: Any, limit: int) -> Select[Any]:  # noqa: ANN401  # a key's value
     """Select as a page does, the next ``limit`` records by key after one; ``after`` None is the start."""
     root = source.root
-    columns = [root.key, *(field.column for field in root.fields), *(one.parent for one in source.ones)]
-    statement: Select[Any] = select(*(column(each) for each in columns)).select_from(table_of(root.table))
+    names = [root.key, *(field.column for field in root.fields), *(one.parent for one in source.ones)]
+    wanted: list[ColumnElement[Any]] = [column(each) for each in names]
+    statement: Select[Any] = select(*wanted).select_from(table_of(root.table))
     if after is not None:
         statement = statement.where(column(root.key) > after)
     return statement.order_by(column(root.key)).limit(limit)
@@ -140,21 +138,8 @@ def condition(source: SqlDefinition, where: Filter) -> ColumnElement[bool]:
             return _comparison(source, where)
 
 
-def attribute_of(source: SqlDefinition, name: str) -> Attribute:
-    """Return a declared attribute; raises :class:`SearchRejected`."""
-    try:
-        return source.attributes[name]
-    except KeyError:
-        known = ", ".join(sorted(source.attributes))
-        raise SearchRejected(INVALID, f"the registry has no such attribute; it has {known}") from None
-
-
 def _comparison(source: SqlDefinition, where: Comparison) -> ColumnElement[bool]:
-    attribute = attribute_of(source, where.attribute)
-    if where.operator not in attribute.operators:
-        allowed = ", ".join(sorted(attribute.operators))
-        raise SearchRejected(INVALID, f"{attribute.name} can be compared with {allowed}, not {where.operator}")
-    values = [_value(attribute, each) for each in where.values]
+    attribute, values = checked(source, where)
     own = _compare(attribute, where.operator, values)
     if attribute.table is None or attribute.key is None:
         return own
@@ -170,33 +155,6 @@ def _compare(attribute: Attribute, operator: Operator, values: list[Any]) -> Col
         return left.in_(values)
     compared: ColumnElement[bool] = _COMPARE[operator](left, values[0])
     return compared
-
-
-def _value(attribute: Attribute, value: object) -> str | int | date:
-    if attribute.type == "integer":
-        if isinstance(value, bool) or not isinstance(value, int) or value not in INT64:
-            raise SearchRejected(INVALID, f"{attribute.name} is compared with a whole number")
-        return value
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_STRING:
-        raise SearchRejected(INVALID, f"{attribute.name} is compared with text of 1 to {MAX_STRING} characters")
-    if attribute.type == "date":
-        return _day(attribute, value)
-    return value if attribute.codes is None else _code(attribute, attribute.codes, value)
-
-
-def _day(attribute: Attribute, value: str) -> date:
-    """Take the day of a timestamp as it is written: the standard writes days as midnight in Cambodia."""
-    try:
-        return date.fromisoformat(value[:_ISO_DAY])
-    except ValueError:
-        raise SearchRejected(INVALID, f"{attribute.name} is compared with a day or timestamp (ISO 8601)") from None
-
-
-def _code(attribute: Attribute, codes: Mapping[str, str], value: str) -> str:
-    try:
-        return codes[value]
-    except KeyError:
-        raise SearchRejected(INVALID, f"{attribute.name} is one of {', '.join(sorted(codes))}") from None
 
 
 def _selective(source: SqlDefinition, where: Filter) -> bool:

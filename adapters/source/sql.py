@@ -163,7 +163,7 @@ def _indexed(connection: Connection, name: str) -> set[str | None]:
     schema, _dot, own = name.rpartition(".")
     found = inspect(connection)
     firsts: list[Sequence[str | None]] = [
-        *(each["column_names"][:1] for each in found.get_indexes(own, schema or None)),
+        *(each["column_names"][:1] for each in found.get_indexes(own, schema or None, include_auto_indexes=True)),
         *(each["column_names"][:1] for each in found.get_unique_constraints(own, schema or None)),
         found.get_pk_constraint(own, schema or None)["constrained_columns"][:1],
     ]
