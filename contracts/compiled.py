@@ -66,13 +66,14 @@ class Judge:
 
 def _between_fields(keyword: str) -> type:
     """Make the class that the engine wants for a keyword of our own."""
+    broken = KEYWORDS[keyword]
 
     class Check:
         def __init__(self, _parent: object, rule: Rule, _path: object) -> None:
             self._rule = rule
 
         def validate(self, instance: object) -> None:
-            if KEYWORDS[keyword](self._rule, instance) is not None:
+            if broken(self._rule, instance) is not None:
                 raise ValueError(keyword)
 
     return Check

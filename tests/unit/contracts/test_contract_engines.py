@@ -200,15 +200,13 @@ def engines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     [
         (nested(100_000), "depth", "/0" * shape.MAX_DEPTH),
         ({"a": "x" * (shape.MAX_TEXT + 1)}, "length", "/a"),
-        ({"x" * 300: 1}, "length", ""),
-        ({"\ud800": 1}, "length", ""),
         ({"a": ["\ud800"]}, "type", "/a/0"),
         ({"a": {1: 2}}, "type", "/a"),
         ({"a": {1, 2}}, "type", "/a"),
         ([float("nan")], "type", "/0"),
         ([float("inf")], "type", "/0"),
     ],
-    ids=["depth", "text", "name", "surrogate in a name", "surrogate", "name no text", "set", "nan", "infinity"],
+    ids=["depth", "text", "surrogate", "name no text", "set", "nan", "infinity"],
 )
 @pytest.mark.usefixtures("engines")
 def test_what_is_beyond_the_limits_is_refused_whatever_the_contract(document: object, rule: str, pointer: str) -> None:
