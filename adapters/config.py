@@ -1,10 +1,12 @@
-"""What ``adapter.yaml`` says: where to listen, which source, which mapping, which record.
+"""What ``adapter.yaml`` says: where to listen, which source, which services, who may ask, where accesses are recorded.
 
 It refuses unknown keys and files that do not fit together; every message names file, key and rule.
 :func:`adapters.serve.serve` reads it; :func:`adapter_yaml` writes one for a packaged programme.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,12 +14,17 @@ import yaml
 
 from adapters import yamlfile
 from adapters.errors import ConfigError
-from adapters.mapping import CompiledMapping, compile_mapping, load_mapping
-from adapters.source import SourceDefinition, load_source
+from adapters.registry.callers import Address, addresses
+from adapters.services import PACKAGED, PROGRAMMES, ServiceConfig, located, read_services
+from adapters.source import Connection, read_connection
 from serverkit.http import Listen
 
-PROGRAMMES: Final = Path(__file__).parent / "programmes"
-PACKAGED: Final = "package:"  # a file of a packaged programme, wherever the package is installed
+__all__ = ["PACKAGED", "PROGRAMMES", "AdapterConfig", "ServiceConfig", "adapter_yaml", "load_config"]
+
+ACCESS_DAYS: Final = 1825  # five years: as long as a citizen may come and ask about a benefit
+TRANSACTION_DAYS: Final = 30
+_LOOPBACK: Final = ("127.0.0.1", "::1")
+_FILES: Final = ("source", "mapping", "support_mapping", "release")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +40,48 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessConfig:
+    """Where accesses are recorded, under which key, and how many days they and transactions are kept."""
+
+    log: Path
+    key_file: Path
+    days: int
+    transaction_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallersConfig:
+    """From which addresses a security server's word is believed, and who may ask with a token."""
+
+    security_servers: frozenset[Address]
+    clients_file: Path | None
+    token_key_file: Path | None
+    token_lifetime: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SignaturesConfig:
+    """With which key answers are signed, whose signatures are known, and whether one is demanded."""
+
+    key_file: Path | None
+    senders_file: Path | None
+    demand: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AdapterConfig:
-    """A whole adapter, its source and mapping read and compiled."""
+    """A whole adapter, its sources, mappings and releases read and compiled."""
 
     file: str
     adapter: str
     listen: Listen
-    base_path: str
+    metrics: Listen | None
     sender_id: str
-    service_code: str
-    source_url: str
-    source: SourceDefinition
-    mapping: CompiledMapping
-    reg_type: str
-    record_type: str
-    require_client: bool
+    connection: Connection
+    services: tuple[ServiceConfig, ...]
+    access: AccessConfig
+    callers: CallersConfig
+    signatures: SignaturesConfig
     limits: Limits
 
 
@@ -57,54 +91,105 @@ def load_config(path: Path) -> AdapterConfig:
     Paths in it, also that of an SQLite database, are relative to the file itself.
     """
     data = yamlfile.load(path, "adapter")
-    try:
-        listen = Listen.parse(data["listen"])
-    except ValueError as error:
-        raise ConfigError(str(path), "listen", str(error)) from error
-    folder = path.resolve().parent
-    source = load_source(_located(folder, data["source"]["file"]))
-    mapping = compile_mapping(load_mapping(_located(folder, data["mapping"])), source.shape)
+    file, folder = str(path), path.resolve().parent
+    listen = _listen(file, "listen", data["listen"])
     return AdapterConfig(
-        file=str(path),
+        file=file,
         adapter=data["adapter"],
         listen=listen,
-        base_path=data.get("base_path", ""),
+        metrics=_listen(file, "metrics", data["metrics"]) if "metrics" in data else None,
         sender_id=data["sender_id"],
-        service_code=data["service_code"],
-        source_url=_located_url(folder, data["source"]["url"]),
-        source=source,
-        mapping=mapping,
-        reg_type=data["record"]["reg_type"],
-        record_type=data["record"]["type"],
-        require_client=data.get("require_client", True),
+        connection=read_connection(data["source"], file=file, folder=folder),
+        services=read_services(file, folder, data["services"]),
+        access=_access(folder, data),
+        callers=_callers(file, folder, listen, data.get("callers", {})),
+        signatures=_signatures(folder, data.get("signatures", {})),
         limits=Limits(**data.get("limits", {})),
     )
 
 
-def adapter_yaml(programme: str, *, listen: str, source_url: str, sender_id: str) -> str:
+def adapter_yaml(
+    programme: str,
+    *,
+    listen: str,
+    sender_id: str,
+    source_url: str | None = None,
+    source: Mapping[str, Any] | None = None,
+    metrics: str | None = None,
+    access_folder: Path | None = None,
+) -> str:
     """Return the text of an adapter file for a packaged programme, usable from any folder.
 
     Args:
         programme: folder under ``adapters/programmes``, such as ``idpoor``.
         listen: host and port.
-        source_url: SQLAlchemy URL of the registry.
-        sender_id: the subsystem that provides the service, as the answers name it.
+        sender_id: the subsystem that provides the services, as the answers name it.
+        source_url: where the registry is, in place of what the programme's own file says.
+        source: the whole ``source:`` in its place.
+        metrics: host and port of metrics and health.
+        access_folder: where the access record and its key are; beside the file when absent.
 
     Raises:
         ConfigError: there is no such programme.
     """
     data: dict[str, Any] = yamlfile.load(PROGRAMMES / programme / "adapter.yaml", "adapter")
-    data |= {"listen": listen, "sender_id": sender_id, "mapping": f"{PACKAGED}{programme}/{data['mapping']}"}
-    data["source"] = {"url": source_url, "file": f"{PACKAGED}{programme}/{data['source']['file']}"}
+    data |= {"listen": listen, "sender_id": sender_id}
+    data["source"] = dict(source) if source is not None else data["source"]
+    if source_url is not None:
+        data["source"] |= {"url": source_url}
+    if metrics is not None:
+        data["metrics"] = metrics
+    data["services"] = [_packaged(programme, each) for each in data["services"]]
+    for key, name in (("access_log", "access.sqlite"), ("access_key_file", "access.key")):
+        own = f"{programme}-{name}"
+        data[key] = own if access_folder is None else str(access_folder / own)
     return yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
 
 
-def _located(folder: Path, name: str) -> Path:
-    return PROGRAMMES / name.removeprefix(PACKAGED) if name.startswith(PACKAGED) else folder / name
+def _packaged(programme: str, service: Mapping[str, Any]) -> dict[str, Any]:
+    named = {key: f"{PACKAGED}{programme}/{service[key]}" for key in _FILES if key in service}
+    others = [f"{PACKAGED}{programme}/{each}" for each in service.get("other_versions", ())]
+    return {**service, **named, **({"other_versions": others} if others else {})}
 
 
-def _located_url(folder: Path, url: str) -> str:
-    prefix = "sqlite:///"
-    if not url.startswith(prefix):
-        return url
-    return f"{prefix}{folder / url.removeprefix(prefix)}"
+def _listen(file: str, key: str, text: str) -> Listen:
+    try:
+        return Listen.parse(text)
+    except ValueError as error:
+        raise ConfigError(file, key, str(error)) from error
+
+
+def _access(folder: Path, data: Mapping[str, Any]) -> AccessConfig:
+    return AccessConfig(
+        log=folder / data["access_log"],
+        key_file=folder / data["access_key_file"],
+        days=data.get("access_days", ACCESS_DAYS),
+        transaction_days=data.get("transaction_days", TRANSACTION_DAYS),
+    )
+
+
+def _callers(file: str, folder: Path, listen: Listen, data: Mapping[str, Any]) -> CallersConfig:
+    """Without a declaration, only programs of this machine are believed, and only where no others can connect."""
+    trusted = data.get("security_servers", _LOOPBACK if listen.host in {*_LOOPBACK, "localhost"} else ())
+    try:
+        believed = addresses(trusted)
+    except ValueError as error:
+        raise ConfigError(file, "callers.security_servers", "must be IP addresses") from error
+    return CallersConfig(
+        security_servers=believed,
+        clients_file=_file(folder, data, "clients_file"),
+        token_key_file=_file(folder, data, "token_key_file"),
+        token_lifetime=timedelta(minutes=data.get("token_minutes", 10)),
+    )
+
+
+def _signatures(folder: Path, data: Mapping[str, Any]) -> SignaturesConfig:
+    return SignaturesConfig(
+        key_file=_file(folder, data, "key_file"),
+        senders_file=_file(folder, data, "senders_file"),
+        demand=data.get("demand", False),
+    )
+
+
+def _file(folder: Path, data: Mapping[str, Any], key: str) -> Path | None:
+    return located(folder, data[key]) if key in data else None

@@ -8,6 +8,7 @@ AdapterError
 │   └── UnknownCodeError     the registry holds a code that the mapping does not know
 ├── SourceError              the registry's database does not answer
 │   └── SourceTimeoutError   … within the time that it was given
+├── AccessLogError           the access record cannot be written or read, so no answer leaves
 ├── SearchRejected           the caller's search cannot be done: a DCI reason (``rjct.…``) for one item of a message
 ├── MessageRejected          … for the whole message
 └── RequestRefused           the request is not a DCI message at all: a DCI error (``err.…``) and an HTTP status
@@ -58,6 +59,10 @@ class SourceError(AdapterError):
 
 class SourceTimeoutError(SourceError):
     """The registry's database took longer than the source allows."""
+
+
+class AccessLogError(AdapterError):
+    """The access record cannot be written or read."""
 
 
 class SearchRejected(AdapterError):  # noqa: N818  # DCI's word: status rjct

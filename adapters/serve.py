@@ -1,24 +1,25 @@
 """Runs one adapter: the composition root of ``spean adapter serve``.
 
-It refuses to start with files that do not fit together or a source that lacks a declared column.
-The command line calls :func:`serve`; tests may take :func:`create_app` alone.
+It refuses to start with files that do not fit together, a source that lacks what is declared, or an access record that
+cannot be written. The command line calls :func:`serve`, several at once where adapters share a process.
 """
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
 import structlog
 from aiohttp import web
 
+from adapters.accesslog import AccessStore
+from adapters.composition import compose
 from adapters.config import AdapterConfig, load_config
-from adapters.errors import ConfigError, SourceError
-from adapters.registry.app import AppLimits, RegistryApp
-from adapters.registry.queries import QueryLimits
-from adapters.registry.search import Registry
-from adapters.source import SqlSource
-from serverkit.http import HttpServer
+from adapters.errors import AccessLogError, ConfigError, SourceError
+from adapters.registry.service import Service
+from serverkit.http import HttpServer, Listen
+from serverkit.metrics import monitoring_app
 
 _log = structlog.get_logger(__name__)
 DRAIN_SECONDS: Final = 10.0  # longer than a statement may take by default, shorter than systemd waits
@@ -30,53 +31,57 @@ async def serve(adapter_yaml: Path, *, stop: asyncio.Event, ready: Callable[[str
     Args:
         adapter_yaml: the adapter's file.
         stop: set by the caller to end.
-        ready: called with the base URL once the port accepts.
+        ready: called with the base URL, of which each service is one step below, once the port accepts.
 
     Raises:
-        ConfigError: a file is wrong, the source cannot be read, or the address cannot be had.
+        ConfigError: a file is wrong, the source or access record cannot be used, or an address cannot be had.
     """
     config = await asyncio.to_thread(load_config, adapter_yaml)
-    await asyncio.to_thread(check_source, config)
-    try:
-        server = await HttpServer.start(create_app(config), [config.listen], shutdown_seconds=DRAIN_SECONDS)
-    except OSError as error:
-        raise ConfigError(config.file, "listen", f"{config.listen} cannot be had: {error.strerror}") from error
-    try:
-        url = f"http://{server.addresses[0]}{config.base_path}"
-        _log.info("adapter_started", adapter=config.adapter, url=url, synthetic=config.source.synthetic)
+    parts = await asyncio.to_thread(compose, config)
+    async with AsyncExitStack() as stack:
+        for service in parts.services:
+            stack.push_async_callback(service.close)
+            await _check(config, service)
+        await _open_store(config, parts.store)
+        stack.push_async_callback(parts.store.close)
+        if config.metrics is not None:
+            await _listen(
+                stack, config, "metrics", config.metrics, monitoring_app(parts.monitor.metrics, parts.monitor.checks)
+            )
+        server = await _listen(stack, config, "listen", config.listen, parts.app.application())
+        url = f"http://{server.addresses[0]}"
+        paths = [f"{url}/{each.code}" for each in config.services]
+        synthetic = all(each.source.synthetic for each in config.services)
+        _log.info("adapter_started", adapter=config.adapter, url=url, services=paths, synthetic=synthetic)
         if ready is not None:
             ready(url)
         await stop.wait()
-    finally:
-        await server.close()
-        _log.info("adapter_stopped", adapter=config.adapter)
+    _log.info("adapter_stopped", adapter=config.adapter)
 
 
-def check_source(config: AdapterConfig) -> None:
-    """Raise :class:`ConfigError` unless the source has every declared table and column."""
-    source = SqlSource(config.source, config.source_url, connections=1)
+async def _check(config: AdapterConfig, service: Service) -> None:
+    source = service.registry.source
     try:
-        source.check()
+        await source.check()
     except SourceError as error:
-        raise ConfigError(config.file, "source", f"{error}; compare {config.source.file} with the database") from error
-    finally:
-        source.close()
+        raise ConfigError(
+            config.file, "source", f"{error}; compare {source.definition.file} with the source"
+        ) from error
 
 
-def create_app(config: AdapterConfig) -> web.Application:
-    """Make the application of one adapter."""
-    limits = config.limits
-    registry = Registry(
-        source=SqlSource(config.source, config.source_url, connections=limits.concurrent_queries),
-        mapping=config.mapping,
-        reg_type=config.reg_type,
-        record_type=config.record_type,
-        limits=QueryLimits(limits.page_size, limits.records),
-    )
-    app = RegistryApp(
-        registry,
-        sender_id=config.sender_id,
-        require_client=config.require_client,
-        limits=AppLimits(limits.body_bytes, limits.items, limits.request_seconds, limits.concurrent_queries),
-    )
-    return app.application(config.base_path)
+async def _open_store(config: AdapterConfig, store: AccessStore) -> None:
+    try:
+        await store.open()
+    except AccessLogError as error:
+        raise ConfigError(config.file, "access_log", str(error)) from error
+
+
+async def _listen(
+    stack: AsyncExitStack, config: AdapterConfig, key: str, address: Listen, app: web.Application
+) -> HttpServer:
+    try:
+        server = await HttpServer.start(app, [address], shutdown_seconds=DRAIN_SECONDS)
+    except OSError as error:
+        raise ConfigError(config.file, key, f"{address} cannot be had: {error.strerror}") from error
+    stack.push_async_callback(server.close)
+    return server

@@ -1,24 +1,25 @@
-"""Reads DCI request messages and writes DCI answers.
+"""Reads DCI request messages.
 
 It refuses in three ways, as DCI has them: no message at all (``err.…`` and an HTTP status), a message rejected
 whole (``rjct.…`` in its header), and one search of it rejected (``rjct.…`` in its result).
-The HTTP application calls :func:`read_message` first and :func:`answer` last.
+The HTTP application reads the document first; the service then reads the message by its operation.
 """
 
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
 import contracts
 from adapters.errors import MessageRejected, RequestRefused, SearchRejected
 from adapters.registry import strictjson
+from adapters.registry.operations import Kind, Operation
 
-VERSION: Final = "1.0.0"
-ACTION: Final = "search"
+VERSIONS: Final = contracts.versions("dci/request-header")
+VERSION: Final = VERSIONS[-1]
+INVALID: Final = "rjct.search_criteria.invalid"
 _BAD: Final = "err.request.bad"
+_MAX_LENGTH: Final = MappingProxyType({"message_id": 99, "sender_id": 255})
 _HEADER_REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "version": "rjct.version.invalid",
     "message_ts": "rjct.message_ts.invalid",
@@ -40,25 +41,25 @@ _ITEM_REASONS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A message whose envelope is sound; its items are still to be checked one by one."""
+class Correlation:
+    """What an answer repeats, also that to a rejected message, and the version that it is written in."""
 
     message_id: str
     sender_id: str
-    transaction_id: str
-    items: tuple[object, ...]
+    version: str = VERSION
 
 
 @dataclass(frozen=True, slots=True)
-class Correlation:
-    """What an answer to a rejected message still repeats."""
+class Message:
+    """A message whose envelope is sound; its searches are still to be checked one by one."""
 
-    message_id: str
-    sender_id: str
+    asked: Correlation
+    transaction_id: str
+    body: Mapping[str, Any]
 
 
-def read_document(body: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return header and message of a request body; raises :class:`RequestRefused`."""
+def read_document(body: bytes) -> Mapping[str, Any]:
+    """Return a request's document, its header and message being objects; raises :class:`RequestRefused`."""
     try:
         document = strictjson.parse(body)
     except strictjson.BadJson as error:
@@ -70,7 +71,7 @@ def read_document(body: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         raise RequestRefused(400, _BAD, "header and message are needed, each a JSON object")
     if header.get("is_msg_encrypted") is True or "ciphertext" in message:
         raise RequestRefused(400, "err.encryption.invalid", "send the message unencrypted: the bus encrypts on the way")
-    return header, message
+    return document
 
 
 def correlation(header: Mapping[str, Any]) -> Correlation:
@@ -78,41 +79,61 @@ def correlation(header: Mapping[str, Any]) -> Correlation:
     for name, code in (("message_id", _BAD), ("sender_id", "err.sender_id.invalid")):
         if not isinstance(header.get(name), str) or not 0 < len(header[name]) <= _MAX_LENGTH[name]:
             raise RequestRefused(400, code, f"header.{name} is text of 1 to {_MAX_LENGTH[name]} characters")
-    return Correlation(header["message_id"], header["sender_id"])
+    version = header.get("version")
+    return Correlation(header["message_id"], header["sender_id"], version if version in VERSIONS else VERSION)
 
 
-_MAX_LENGTH: Final = MappingProxyType({"message_id": 99, "sender_id": 255})
-
-
-def read_message(header: Mapping[str, Any], message: Mapping[str, Any], *, receiver: str, max_items: int) -> Message:
+def read_message(document: Mapping[str, Any], operation: Operation, *, receiver: str, max_items: int) -> Message:
     """Check the envelope of a message.
 
     Raises:
         RequestRefused: sender, receiver or message cannot be understood.
         MessageRejected: the message is understood and rejected whole.
     """
-    _check_header(header)
+    header, message = document["header"], document["message"]
+    asked = correlation(header)
+    _check_header(header, asked.version)
     if header.get("receiver_id") not in {None, receiver}:
         raise RequestRefused(400, "err.receiver_id.invalid", "header.receiver_id names another registry")
-    if header.get("version", VERSION) != VERSION:
-        raise MessageRejected("rjct.version.invalid", f"send version {VERSION}")
-    if header["action"] != ACTION:
-        raise MessageRejected("rjct.action.not_supported", f"this path serves the action {ACTION!r}")
-    items = _items(message)
-    if header["total_count"] != len(items):
+    if header.get("version", VERSION) not in VERSIONS:
+        raise MessageRejected("rjct.version.invalid", f"send version {', '.join(VERSIONS)}")
+    if header["action"] != operation.action:
+        raise MessageRejected("rjct.action.not_supported", f"this path serves the action {operation.action!r}")
+    transaction = message.get("transaction_id")
+    if not isinstance(transaction, str) or not 0 < len(transaction) <= _MAX_LENGTH["message_id"]:
+        raise RequestRefused(400, _BAD, "message.transaction_id is text of 1 to 99 characters")
+    _check_count(header, _parts(message, operation, asked.version), max_items)
+    return Message(asked, transaction, message)
+
+
+def _parts(message: Mapping[str, Any], operation: Operation, version: str) -> int:
+    """Return how many searches a message holds; one is checked whole, several are checked one by one later."""
+    if operation.kind is not Kind.SEARCH:
+        try:
+            contracts.validate(operation.message, version, message)
+        except contracts.ContractViolation as error:
+            raise RequestRefused(400, _BAD, f"message: {say(error)}") from error
+        return 1
+    items = message.get(operation.part)
+    if not isinstance(items, list) or not items:
+        raise RequestRefused(400, _BAD, f"message.{operation.part} is a list of at least one search")
+    return len(items)
+
+
+def _check_count(header: Mapping[str, Any], found: int, at_most: int) -> None:
+    if header["total_count"] != found:
         raise MessageRejected("rjct.total_count.invalid", "header.total_count is the number of searches in the message")
-    if len(items) > max_items:
-        raise MessageRejected("rjct.total_count.limit_exceeded", f"send at most {max_items} searches in one message")
-    return Message(header["message_id"], header["sender_id"], message["transaction_id"], items)
+    if found > at_most:
+        raise MessageRejected("rjct.total_count.limit_exceeded", f"send at most {at_most} searches in one message")
 
 
-def read_item(item: object) -> Mapping[str, Any]:
+def read_item(item: object, version: str) -> Mapping[str, Any]:
     """Return one search of a message; raises :class:`SearchRejected` with the reason of the part that is wrong."""
     try:
-        contracts.validate("dci/search-item", VERSION, item)
+        contracts.validate("dci/search-item", version, item)
     except contracts.ContractViolation as error:
         reasons = (reason for prefix, reason in _ITEM_REASONS if error.pointer.startswith(prefix))
-        raise SearchRejected(next(reasons, _missing_reason(item)), _say(error)) from error
+        raise SearchRejected(next(reasons, _missing_reason(item)), say(error)) from error
     found: Mapping[str, Any] = item  # type: ignore[assignment]  # the contract has just said that it is an object
     return found
 
@@ -123,88 +144,23 @@ def reference_of(item: object, place: int) -> str:
     return found if isinstance(found, str) and 0 < len(found) <= _MAX_LENGTH["message_id"] else f"#{place}"
 
 
-def timestamp() -> str:
-    """The time now, with its zone."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def say(error: contracts.ContractViolation) -> str:
+    """Say what is wrong without the pointer's foreign names: tokens are the contract's own field names."""
+    return f"at {error.pointer or '/'} the {error.value_type} breaks the rule {error.rule}: expected {error.expected}"
 
 
-def rejected_result(reference_id: str, rejection: SearchRejected) -> dict[str, Any]:
-    """Write the result of a rejected search."""
-    return {
-        "reference_id": reference_id,
-        "timestamp": timestamp(),
-        "status": "rjct",
-        "status_reason_code": rejection.reason,
-        "status_reason_message": rejection.message,
-    }
-
-
-def answer(asked: Message, results: Sequence[Mapping[str, Any]], *, sender_id: str) -> dict[str, Any]:
-    """Write the answer to a message: succeeded when at least one of its searches did."""
-    header = _header(Correlation(asked.message_id, asked.sender_id), sender_id)
-    succeeded = any(each["status"] == "succ" for each in results)
-    header |= {"status": "succ" if succeeded else "rjct", "total_count": len(results), "completed_count": len(results)}
-    if not succeeded:
-        header |= {"status_reason_code": "rjct.errors.too_many", "status_reason_message": "each search was rejected"}
-    body = {
-        "transaction_id": asked.transaction_id,
-        "correlation_id": str(uuid.uuid4()),
-        "search_response": list(results),
-    }
-    return {"header": header, "message": body}
-
-
-def rejected_answer(asked: Correlation, rejection: MessageRejected, *, sender_id: str) -> dict[str, Any]:
-    """Write the answer to a message that is rejected whole; it has a header only."""
-    header = _header(asked, sender_id)
-    header |= {
-        "status": "rjct",
-        "status_reason_code": rejection.reason,
-        "status_reason_message": rejection.message,
-    }
-    return {"header": header}
-
-
-def error_body(code: str, message: str) -> dict[str, Any]:
-    """Write the body of an HTTP error."""
-    return {"errors": [{"code": code, "message": message}]}
-
-
-def _header(asked: Correlation, sender_id: str) -> dict[str, Any]:
-    """The answer repeats the request's message identifier, so that a caller can join them without state."""
-    return {
-        "version": VERSION,
-        "message_id": asked.message_id,
-        "message_ts": timestamp(),
-        "action": f"on-{ACTION}",
-        "sender_id": sender_id,
-        "receiver_id": asked.sender_id,
-        "is_msg_encrypted": False,
-    }
-
-
-def _check_header(header: Mapping[str, Any]) -> None:
+def _check_header(header: Mapping[str, Any], version: str) -> None:
     try:
-        contracts.validate("dci/request-header", VERSION, header)
+        contracts.validate("dci/request-header", version, header)
     except contracts.ContractViolation as error:
         field = error.pointer.strip("/").partition("/")[0] or _first_missing(header)
         if field in _HEADER_REASONS:
-            raise MessageRejected(_HEADER_REASONS[field], _say(error)) from error
-        raise RequestRefused(400, _HEADER_ERRORS.get(field, _BAD), f"header: {_say(error)}") from error
+            raise MessageRejected(_HEADER_REASONS[field], say(error)) from error
+        raise RequestRefused(400, _HEADER_ERRORS.get(field, _BAD), f"header: {say(error)}") from error
 
 
 def _first_missing(header: Mapping[str, Any]) -> str:
     return next((name for name in _HEADER_REASONS if name != "version" and name not in header), "")
-
-
-def _items(message: Mapping[str, Any]) -> tuple[object, ...]:
-    transaction = message.get("transaction_id")
-    if not isinstance(transaction, str) or not 0 < len(transaction) <= _MAX_LENGTH["message_id"]:
-        raise RequestRefused(400, _BAD, "message.transaction_id is text of 1 to 99 characters")
-    items = message.get("search_request")
-    if not isinstance(items, list) or not items:
-        raise RequestRefused(400, _BAD, "message.search_request is a list of at least one search")
-    return tuple(items)
 
 
 def _missing_reason(item: object) -> str:
@@ -212,9 +168,4 @@ def _missing_reason(item: object) -> str:
         for name in ("reference_id", "timestamp"):
             if name not in item:
                 return f"rjct.{name}.invalid"
-    return "rjct.search_criteria.invalid"
-
-
-def _say(error: contracts.ContractViolation) -> str:
-    """Say what is wrong without the pointer's foreign names: tokens are the contract's own field names."""
-    return f"at {error.pointer or '/'} the {error.value_type} breaks the rule {error.rule}: expected {error.expected}"
+    return INVALID

@@ -3,18 +3,20 @@
 It refuses operators outside a closed list and queries beyond named limits; which attributes exist is the source's word.
 The contract has checked the shape of the criteria before; what stands here is what a schema cannot say.
 
-``expression`` knows $and, $or, $not, $eq, $ne, $lt, $lte, $gt, $gte, $in and $nin, and a bare value for equality.
+``expression`` knows $and, $or, $not, $eq, $ne, $lt, $lte, $gt, $gte, $in and $nin, and a bare value for equality; the
+comparing ones may be written without the dollar sign (and le, ge), as in DCI's samples for ``enrolled``.
 ``predicate`` joins the elements of its list by "and" in the order of ``seq_num``; its condition "not" means the
 first term and not the second.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
 from adapters.errors import SearchRejected
 from adapters.source.filters import And, Comparison, Filter, Not, Operator, Or, Query, SortKey
+from adapters.subjects import PersonId
 
 INVALID: Final = "rjct.search_criteria.invalid"
 MAX_DEPTH: Final = 8  # deeper than any question a form can ask
@@ -25,6 +27,10 @@ _OPERATORS: Final[Mapping[str, Operator]] = MappingProxyType({
     "$eq": Operator.EQ, "$ne": Operator.NE, "$lt": Operator.LT, "$lte": Operator.LE, "$gt": Operator.GT,
     "$gte": Operator.GE, "$in": Operator.IN,
 })  # fmt: skip
+_SPELT: Final = MappingProxyType({"le": "lte", "ge": "gte"})
+_PLAIN: Final = frozenset(
+    {"eq", "ne", "lt", "lte", "gt", "gte", "in", "nin", "le", "ge"}
+)  # DCI's samples mix both forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +68,10 @@ def read_query(
             where: Filter = _identifier(criteria["query"], identifiers)
         case "expression":
             where = _Expression().read(criteria["query"]["value"]["expression"], collection)
-        case _:
+        case "predicate" if isinstance(criteria["query"], list):
             where = _predicates(criteria["query"])
+        case _:
+            raise SearchRejected(INVALID, "query_type is idtype-value, expression, or (in a search) predicate")
     page = _page(criteria.get("pagination", {}), limits)
     sort = tuple(SortKey(k["attribute_name"], k.get("sort_order") == "desc") for k in criteria.get("sort", ()))
     return Query(where, sort, (page.number - 1) * page.size, page.size, limits.max_matches), page
@@ -117,6 +125,8 @@ class _Expression:
         return parts[0] if len(parts) == 1 else And(parts)
 
     def _operator(self, name: str, operator: str, operand: object) -> Filter:
+        if operator in _PLAIN:
+            operator = f"${_SPELT.get(operator, operator)}"
         if operator == "$nin":
             return Not(self._term(name, Operator.IN, _several(operand)))
         if operator not in _OPERATORS:
@@ -171,3 +181,32 @@ def _page(pagination: Mapping[str, Any], limits: QueryLimits) -> Page:
     if page.number > limits.max_matches:
         raise SearchRejected("rjct.pagination.invalid", f"there is no page beyond {limits.max_matches}")
     return page
+
+
+def compared(where: Filter) -> Iterator[Comparison]:
+    """Yield each comparison of a filter, wherever it stands."""
+    match where:
+        case And(parts=parts) | Or(parts=parts):
+            for part in parts:
+                yield from compared(part)
+        case Not(part=part):
+            yield from compared(part)
+        case Comparison():
+            yield where
+
+
+def asked_attributes(query: Query) -> tuple[str, ...]:
+    """Return the attributes that a query names, also in its order: each of them tells something of a record."""
+    names = [each.attribute for each in compared(query.where)] + [key.attribute for key in query.sort]
+    return tuple(dict.fromkeys(names))
+
+
+def asked_persons(query: Query, identifiers: frozenset[str]) -> frozenset[PersonId]:
+    """Return the identifiers that a query asks by."""
+    return frozenset(
+        PersonId(each.attribute, value)
+        for each in compared(query.where)
+        if each.attribute in identifiers
+        for value in each.values
+        if isinstance(value, str)
+    )

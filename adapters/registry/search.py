@@ -1,82 +1,204 @@
-"""One search: criteria in, records of the standard out, each judged by its contract.
+"""One search: criteria in, records of the standard out, each judged by its contract and cut to what may be given.
 
-It refuses to give a record that breaks the contract or that the mapping cannot turn; then the whole search fails.
-It blocks on the database, so the HTTP application runs it in a thread.
+It refuses to give a record that breaks the contract or that the mapping cannot turn; then the whole message fails. It
+decides about least data before it reads the registry, and cuts each record before anything else sees it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import contracts
+from adapters.accesslog import Outcome
 from adapters.errors import SearchRejected
 from adapters.mapping import CompiledMapping
-from adapters.registry.context import RequestContext
-from adapters.registry.messages import VERSION, timestamp
-from adapters.registry.queries import Page, QueryLimits, read_query
-from adapters.source import Found, SqlSource
+from adapters.mapping.model import NestedRule, join, walk
+from adapters.registry.ledger import Draft
+from adapters.registry.queries import Page, QueryLimits, asked_attributes, asked_persons, read_query
+from adapters.release import Basis, Release, RequestContext, Rule, decide, give, purpose_of, tree, withheld
+from adapters.source import And, Comparison, Filter, Operator, Query, Source
+from adapters.subjects import PersonId, identifiers
 
-_INVALID: Final = "rjct.search_criteria.invalid"
+INVALID: Final = "rjct.search_criteria.invalid"
+_GROUP: Final = "Group"
+_MEMBER: Final = "Member"  # DCI knows these two; each of our records of a person is a member's
+_INLINE_RECORDS: Final = 5  # 1 ms of mapping and judging; more is done in a thread, so that others do not wait
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What one search gives."""
+
+    rule: Rule
+    purpose: str | None
+    version: str
+    records: tuple[Record, ...]
+    found: bool  # whether there is a record that may be told of, before it was cut
+    total: int
+    page: Page
+    withheld: tuple[str, ...]
+    records_withheld: int
+
+    def told(self, reference_id: str, given: Sequence[str] | None = None) -> Record:
+        """Say what may be given and what is withheld."""
+        given = [path.text for path in self.rule.fields] if given is None else given
+        return {
+            "reference_id": reference_id,
+            **({"purpose": self.purpose} if self.purpose else {}),
+            "given": list(given),
+            "withheld": list(self.withheld),
+            "records_withheld": self.records_withheld,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """What one adapter serves."""
+    """What one service searches in, and what it may give."""
 
-    source: SqlSource
-    mapping: CompiledMapping
+    source: Source
+    mappings: Mapping[str, CompiledMapping]
+    default: str
     reg_type: str
     record_type: str
+    release: Release
     limits: QueryLimits
 
-    def search(self, criteria: Mapping[str, Any], context: RequestContext) -> dict[str, Any]:
-        """Return DCI's result of one search.
+    async def search(
+        self,
+        criteria: Mapping[str, Any],
+        context: RequestContext,
+        draft: Draft,
+        *,
+        status_field: str = "",
+        narrowed: Filter | None = None,
+    ) -> Answered:
+        """Answer one search.
 
         Args:
             criteria: valid against ``dci/search-criteria``.
-            context: who asks and for what; a decision about least data belongs between finding and mapping.
+            context: who asks and for what.
+            draft: of the access record; is filled with what is known at each step.
+            status_field: of a question that is answered by yes or no.
+            narrowed: a condition of the service's own that the records must meet besides.
 
         Raises:
-            SearchRejected: the criteria cannot be served here.
+            RequestRefused: nothing is declared for this client.
+            SearchRejected: the criteria cannot be served here, or not to this client for this purpose.
             RecordError: a record cannot be mapped.
-            SourceError: the database does not answer.
+            SourceError: the source does not answer.
             contracts.ContractViolation: a mapped record breaks the contract.
         """
-        self._check_kind(criteria)
-        query, page = read_query(criteria, self.source.definition.identifiers, self.record_type, self.limits)
-        found = self.source.find(query)
-        return self._result([self._standard(each) for each in found.records], found, page, context)
+        # 1. What is asked, as far as it can be read: a refusal is written with it.
+        query, page, problem = self._read(criteria)
+        if query is not None:
+            draft.asked_by = asked_attributes(query)
+            draft.subjects |= asked_persons(query, self.source.definition.identifiers)
+        # 2. May it be given at all?
+        draft.purpose = _shown_purpose(self.release, context)
+        rule = decide(self.release, context, datetime.now(UTC))
+        draft.basis = rule.basis
+        if problem is not None or query is None or page is None:
+            raise problem or SearchRejected(INVALID, "the criteria cannot be read")
+        mapping = self._mapping(criteria)
+        _check_rule(rule, draft.asked_by, status_field)
+        # 3. Find, turn into the standard, judge.
+        found = await self.source.search(
+            query if narrowed is None else replace(query, where=And((query.where, narrowed)))
+        )
+        whole = await _standard(mapping, found.records)
+        for record in whole:
+            draft.subjects |= identifiers(record)
+        # 4. Cut.
+        covered = [each for each in whole if _covers(rule, context, each)]
+        records = tuple(cut for cut in (give(each, rule.node) for each in covered) if cut)
+        draft.given = (status_field,) if status_field else _given(rule, records)
+        draft.records = len(covered if status_field else records)
+        draft.outcome = Outcome.GIVEN if draft.given else Outcome.NOTHING
+        return Answered(
+            rule=rule,
+            purpose=draft.purpose,
+            version=mapping.mapping.contract_version,
+            records=records,
+            found=bool(covered),
+            total=found.total,
+            page=page,
+            withheld=withheld(_targets(mapping), rule.fields),
+            records_withheld=len(whole) - len(covered),
+        )
+
+    def _read(self, criteria: Mapping[str, Any]) -> tuple[Query | None, Page | None, SearchRejected | None]:
+        try:
+            self._check_kind(criteria)
+            query, page = read_query(criteria, self.source.definition.identifiers, self.record_type, self.limits)
+        except SearchRejected as rejection:
+            return None, None, rejection
+        return query, page, None
 
     def _check_kind(self, criteria: Mapping[str, Any]) -> None:
         """DCI lets a type come with a namespace in front, such as ``ns:org:RegistryType:Social``."""
-        for name, held in (
-            ("reg_type", self.reg_type),
-            ("reg_record_type", self.record_type),
-            ("response_entity", self.record_type),
-        ):
+        for name, held in (("reg_type", self.reg_type), ("reg_record_type", self.record_type)):
             if criteria.get(name, held).rpartition(":")[2] != held:
-                raise SearchRejected(_INVALID, f"the {name} of this registry is {held}")
-        if criteria.get("version", VERSION) != VERSION:
-            raise SearchRejected(_INVALID, f"search criteria are read in version {VERSION}")
+                raise SearchRejected(INVALID, f"the {name} of this registry is {held}")
+        entity = _GROUP if self.record_type == _GROUP else _MEMBER
+        if criteria.get("response_entity", entity).rpartition(":")[2] != entity:
+            raise SearchRejected(INVALID, f"the response_entity of this registry is {entity}")
 
-    def _standard(self, record: dict[str, Any]) -> dict[str, Any]:
-        turned = self.mapping.apply(record)
-        contracts.validate(self.mapping.mapping.contract, self.mapping.mapping.contract_version, turned)
-        return turned
+    def _mapping(self, criteria: Mapping[str, Any]) -> CompiledMapping:
+        version = criteria.get("version", self.default)
+        if version not in self.mappings:
+            raise SearchRejected(INVALID, f"records are given in version {', '.join(sorted(self.mappings))}")
+        return self.mappings[version]
 
-    def _result(
-        self, records: list[dict[str, Any]], found: Found, page: Page, context: RequestContext
-    ) -> dict[str, Any]:
-        result: dict[str, Any] = {
-            "reference_id": context.reference_id,
-            "timestamp": timestamp(),
-            "status": "succ",
-            "data": {
-                "version": VERSION,
-                "reg_type": self.reg_type,
-                "reg_record_type": self.record_type,
-                "reg_records": records,
-            },
-            "pagination": {"page_size": page.size, "page_number": page.number, "total_count": found.total},
-        }
-        return result if context.locale is None else result | {"locale": context.locale}
+
+def one_of(attribute: str, codes: Sequence[str]) -> Filter:
+    """Make the condition that an attribute has one of some codes."""
+    return Comparison(attribute, Operator.IN, tuple(codes))
+
+
+async def _standard(mapping: CompiledMapping, records: Sequence[Record]) -> list[Record]:
+    if len(records) <= _INLINE_RECORDS:
+        return _turned(mapping, records)
+    return await asyncio.to_thread(_turned, mapping, records)
+
+
+def _turned(mapping: CompiledMapping, records: Sequence[Record]) -> list[Record]:
+    """A record is judged whole, before it is cut: what its source must know does not depend on who asks."""
+    turned = [mapping.apply(each) for each in records]
+    for each in turned:
+        contracts.validate(mapping.mapping.contract, mapping.mapping.contract_version, each)
+    return turned
+
+
+def _shown_purpose(release: Release, context: RequestContext) -> str | None:
+    """Only declared codes are written: a caller's own words might hold anything."""
+    purpose = purpose_of(context)
+    return purpose if purpose in release.purposes else None
+
+
+def _check_rule(rule: Rule, attributes: Sequence[str], status_field: str) -> None:
+    """A query is an answer too: who may not see a field must not try its values either."""
+    if status_field not in rule.statuses if status_field else not rule.fields:
+        raise SearchRejected(INVALID, f"for this purpose {status_field or 'a record'} is not given to you")
+    if not frozenset(attributes) <= rule.ask_by:
+        known = ", ".join(sorted(rule.ask_by))
+        raise SearchRejected(INVALID, f"for this purpose you may ask by {known} only")
+
+
+def _covers(rule: Rule, context: RequestContext, record: Record) -> bool:
+    if rule.basis is not Basis.CONSENT:
+        return True
+    given_by = context.consent.given_by if context.consent else None
+    return given_by is not None and PersonId(given_by.kind, given_by.value) in identifiers(record)
+
+
+def _given(rule: Rule, records: Sequence[Record]) -> tuple[str, ...]:
+    """Name the declared paths that at least one record had something at."""
+    return tuple(path.text for path in rule.fields if any(give(record, tree((path,))) for record in records))
+
+
+def _targets(mapping: CompiledMapping) -> list[str]:
+    rules = walk(mapping.mapping.rules)
+    return [join(prefix, rule.to) for rule, _source, prefix in rules if not isinstance(rule, NestedRule)]

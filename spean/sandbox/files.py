@@ -54,5 +54,6 @@ path = "{SEARCH_PATH}"
 
 
 def adapter_url(institution: Institution, ports: Ports) -> str:
-    """Give the root of an institution's adapter."""
-    return f"http://{LOOPBACK}:{ports.adapter(institution)}"
+    """Give the root of an institution's service at its adapter."""
+    service = f"/{institution.service.code}" if institution.service else ""
+    return f"http://{LOOPBACK}:{ports.adapter(institution)}{service}"

@@ -9,8 +9,10 @@ from adapters.config import adapter_yaml
 from adapters.errors import ConfigError
 from adapters.serve import serve
 from adapters.synthetic import generate
-from tests.support.adapters import expression, search_item, search_message
+from tests.support.adapters import NOW, expression, search_item, search_message
 from tests.support.registry import Caller, make_adapter
+
+GROUND = {"ts": NOW, "purpose": {"code": "ELIGIBILITY", "ref_uri": "https://example.test/ground"}}
 
 
 async def started(tasks: asyncio.TaskGroup, path: Path, stop: asyncio.Event) -> str:
@@ -27,22 +29,23 @@ async def test_household_and_then_its_members_at_the_other_registry(tmp_path: Pa
         text = adapter_yaml(programme, listen="127.0.0.1:0", source_url=f"sqlite:///{database}", sender_id=programme)
         paths[programme].write_text(text, encoding="utf-8")
     async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:
-        households = Caller(session, await started(tasks, paths["idpoor"], stop))
-        members = Caller(session, await started(tasks, paths["nssf"], stop))
-        card = search_item({"type": "EQUITY_CARD", "value": made.example.card_no})
+        households = Caller(session, await started(tasks, paths["idpoor"], stop), "household")
+        members = Caller(session, await started(tasks, paths["nssf"], stop), "membership")
+        card = search_item({"type": "EQUITY_CARD", "value": made.example.card_no}, authorize=GROUND)
         [found] = await households.results(search_message(card))
         [household] = found["data"]["reg_records"]
         assert household["poverty_level"] in {"POOR_1", "POOR_2"}
         people = [each["demographic_info"] for each in household["member_list"]]
         ids = [each["identifier_value"] for person in people for each in person.get("identifier", ())]
         assert tuple(ids) == made.example.khmer_ids
-        [found] = await members.results(search_message(search_item(expression({"KHM_ID": {"$in": ids}}), "expression")))
+        insured = search_item(expression({"KHM_ID": {"$in": ids}}), "expression", authorize=GROUND)
+        [found] = await members.results(search_message(insured))
         records = found["data"]["reg_records"]
         assert len(records) >= 2
-        names = {(person["name"]["surname"], person["name"]["given_name"]) for person in people}
         for record in records:
-            name = record["member"]["demographic_info"]["name"]
-            assert (name["surname"], name["given_name"]) in names
+            [known_by] = record["member"]["demographic_info"]["identifier"]
+            assert known_by["identifier_type"] == "KHM_ID"
+            assert known_by["identifier_value"] in ids
         stop.set()
 
 

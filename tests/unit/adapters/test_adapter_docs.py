@@ -11,6 +11,7 @@ from adapters.config import load_config
 from adapters.errors import UnknownCodeError
 from adapters.registry.queries import _OPERATORS
 from adapters.source import Comparison, Operator, Query, SqlSource
+from adapters.source.connection import SqlConnection
 from adapters.yamlfile import SCHEMAS
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "adapters.md"
@@ -31,19 +32,21 @@ def test_the_example_of_the_page_works(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "pupils.sqlite")) as database:
         database.executescript(TABLES)
     config = load_config(tmp_path / "adapter.yaml")
-    source = SqlSource(config.source, config.source_url)
+    [service] = config.services
+    assert isinstance(config.connection, SqlConnection)
+    source = SqlSource(service.source, config.connection.url)
     source.check()
     both = source.find(Query(Comparison("LOCAL_ID", Operator.IN, ("7", "8")), (), 0, 10, 10)).records
     source.close()
-    assert config.mapping.apply(both[0]) == {
+    assert service.mapping.apply(both[0]) == {
         "identifier": [{"identifier_type": "KHM_ID", "identifier_value": "012345678"}],
         "name": {"surname": "សុខ", "given_name": "ដារ៉ា"},
         "sex": "female",
         "birth_date": "2010-05-20T00:00:00+07:00",
     }
-    contracts.validate("cambodia/person", "1.0.0", config.mapping.apply(both[0]))
+    contracts.validate("cambodia/person", "1.0.0", service.mapping.apply(both[0]))
     with pytest.raises(UnknownCodeError, match="'3'"):
-        config.mapping.apply(both[1])
+        service.mapping.apply(both[1])
 
 
 def test_the_page_names_everything_that_a_mapping_may_say() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import contracts
 from adapters.config import PROGRAMMES, load_config
-from adapters.source import Comparison, Operator, Query, SqlSource
+from adapters.source import Comparison, Operator, Query, SqlDefinition, SqlSource
 from adapters.source.render import page_statement
 from adapters.synthetic import Population, example_household, generate
 from adapters.synthetic.names import FEMALE, MALE, SURNAMES
@@ -144,7 +144,7 @@ def everything(source: SqlSource, keys: list[str], attribute: str) -> Iterator[d
 def test_every_record_maps_and_holds_the_contract(
     small: Population, programme: str, attribute: str, statement: str
 ) -> None:
-    config = load_config(PROGRAMMES / programme / "adapter.yaml")
+    [config] = load_config(PROGRAMMES / programme / "adapter.yaml").services
     path = small.idpoor if programme == "idpoor" else small.nssf
     source = SqlSource(config.source, f"sqlite:///{path}")
     keys = [str(row[0]) for row in rows(path, statement)]
@@ -167,7 +167,8 @@ def test_every_record_maps_and_holds_the_contract(
     ],
 )
 def test_look_ups_by_identifier_use_indexes(small: Population, programme: str, attribute: str) -> None:
-    config = load_config(PROGRAMMES / programme / "adapter.yaml")
+    [config] = load_config(PROGRAMMES / programme / "adapter.yaml").services
+    assert isinstance(config.source, SqlDefinition)
     source = SqlSource(config.source, f"sqlite:///{small.idpoor if programme == 'idpoor' else small.nssf}")
     for values in (("x",), ("x", "y")):
         operator = Operator.EQ if len(values) == 1 else Operator.IN

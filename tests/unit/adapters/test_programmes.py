@@ -22,6 +22,7 @@ def test_a_programme_is_data_only(folder: Path) -> None:
         "README.md",
         "adapter.yaml",
         "mapping.yaml",
+        "release.yaml",
         "source.yaml",
         "tests",
     }
@@ -32,13 +33,16 @@ def test_a_programme_is_data_only(folder: Path) -> None:
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_synthetic_source_says_so(folder: Path) -> None:
     config = load_config(folder / "adapter.yaml")
-    assert not config.source.synthetic or "synthetic" in (folder / "README.md").read_text(encoding="utf-8").lower()
+    assert (
+        not any(each.source.synthetic for each in config.services)
+        or "synthetic" in (folder / "README.md").read_text(encoding="utf-8").lower()
+    )
 
 
 @pytest.mark.parametrize("path", CASES, ids=case_name)
 def test_case(path: Path) -> None:
     case: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    mapping = load_config(path.parent.parent / "adapter.yaml").mapping
+    mapping = load_config(path.parent.parent / "adapter.yaml").services[0].mapping
     if "error" in case:
         with pytest.raises(RecordError) as caught:
             mapping.apply(case["local"])

@@ -10,10 +10,8 @@ from structlog.testing import capture_logs
 
 import contracts
 from adapters.config import load_config
-from adapters.registry.context import RequestContext
-from adapters.registry.search import Registry
 from tests.support.adapters import CLIENT, expression, mapping_data, search_item, search_message, write_yaml
-from tests.support.registry import SEARCH, SOURCE, make_adapter, running
+from tests.support.registry import RELEASE, RULE, SEARCH, SOURCE, make_adapter, running
 
 P1 = {"type": "LOCAL_ID", "value": "p1"}
 HEADERS = {"Content-Type": "application/json", "X-Road-Client": CLIENT}
@@ -243,17 +241,14 @@ async def test_two_clients_are_none(tmp_path: Path) -> None:
             assert response.status == 401
 
 
-async def test_a_registry_may_be_configured_to_stand_alone(tmp_path: Path) -> None:
-    async with running(make_adapter(tmp_path, require_client=False)) as caller:
-        assert (await caller.post(GOOD, headers={"Content-Type": "application/json"}))[0] == 200
-
-
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
         ("GET", SEARCH, 405, "err.request.bad"),
-        ("POST", "/registry/search", 404, "err.request.not_found"),
-        ("POST", "/registry/sync/../sync/search/", 404, "err.request.not_found"),
+        ("POST", "/person/registry/search", 404, "err.request.not_found"),
+        ("POST", "/registry/sync/search", 404, "err.request.not_found"),
+        ("POST", "/person/registry/sync/enrolled", 404, "err.request.not_found"),
+        ("POST", "/person/registry/sync/../sync/search/", 404, "err.request.not_found"),
         ("GET", "/", 404, "err.request.not_found"),
     ],
 )
@@ -264,12 +259,6 @@ async def test_other_paths_get_dcis_error(tmp_path: Path, method: str, path: str
     ):
         assert (response.status, error_code(await response.json())) == (status, code)
         assert ("Allow" in response.headers) is (status == 405)
-
-
-async def test_base_path(tmp_path: Path) -> None:
-    async with running(make_adapter(tmp_path, base_path="/dci/v1")) as caller:
-        assert caller.url.endswith("/dci/v1")
-        assert (await caller.post(GOOD))[0] == 200
 
 
 async def test_health_follows_the_database(tmp_path: Path) -> None:
@@ -343,7 +332,8 @@ async def test_a_slow_registry_is_a_timeout_and_the_adapter_lives_on(tmp_path: P
         "record": record,
         "queries": {"identifiers": ["LOCAL_ID"], "attributes": attributes},
     }
-    path = make_adapter(tmp_path, extra=SLOW, source=source)
+    release = RELEASE | {"give": [RULE | {"ask_by": ["LOCAL_ID"], "fields": ["name"]}]}
+    path = make_adapter(tmp_path, extra=SLOW, source=source, release=release)
     write_yaml(tmp_path / "mapping.yaml", mapping_data([{"to": "name.given_name_latin", "from": "name"}]))
     async with running(load_config(path)) as caller:
         for _ in range(2):
@@ -375,7 +365,7 @@ async def test_logs_have_one_line_a_request_and_no_personal_value(tmp_path: Path
             for body in (message, bad, f'{{"{SECRET}'.encode(), {"header": {SECRET: SECRET}, "message": {}}):
                 await caller.post(body, headers=HEADERS | {"X-Road-Id": f"{SECRET} \u00e9"})
             await caller.post(GOOD, headers=HEADERS | {"X-Road-Id": "4894e35d-bf0f-44a6-867a-8e51f1daa7e0"})
-    lines = [each for each in logs if each["event"] == "registry_search"]
+    lines = [each for each in logs if each["event"] == "registry_request"]
     assert len(lines) == 5
     assert SECRET not in json.dumps(logs)
     assert lines[-1]["client"] == CLIENT
@@ -398,27 +388,3 @@ async def test_more_than_can_wait_are_told_to_come_back(tmp_path: Path) -> None:
         answers = await asyncio.gather(*(caller.post(search_message(*items)) for _ in range(40)))
     codes = {status for status, _answer in answers}
     assert codes == {200, 429}
-
-
-async def test_purpose_and_consent_are_read_with_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    contexts: list[RequestContext] = []
-    original = Registry.search
-
-    def search(self: Registry, criteria: Any, context: RequestContext) -> dict[str, Any]:
-        contexts.append(context)
-        return original(self, criteria, context)
-
-    monkeypatch.setattr(Registry, "search", search)
-    purpose = {"text": "Eligibility", "code": "ELIGIBILITY", "ref_uri": "https://example.org/purposes"}
-    item = search_item(P1, authorize={"ts": "2026-11-22T09:00:00+07:00", "purpose": purpose}, consent={})
-    async with running(make_adapter(tmp_path)) as caller:
-        await caller.results(search_message(item))
-    [context] = contexts
-    assert str(context.client) == CLIENT
-    assert context.authorize is not None
-    assert context.authorize.at is not None
-    assert context.authorize.at.utcoffset() is not None
-    assert (context.authorize.code, context.authorize.text) == ("ELIGIBILITY", "Eligibility")
-    assert context.consent is not None
-    assert context.consent.code is None
-    assert (context.message_id, context.transaction_id, context.reference_id) == ("m-1", "t-1", "r-1")

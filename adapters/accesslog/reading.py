@@ -1,0 +1,59 @@
+"""Reads the access record for a citizen's question: who looked at my data, when, why, at what.
+
+It refuses to write and to list persons: it answers only for identifiers that are given to it.
+``spean access-report`` calls it once per adapter, while the adapter may be running.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from adapters.accesslog.entries import Found, Outcome
+from adapters.accesslog.keys import AccessKey
+from adapters.errors import AccessLogError
+from adapters.subjects import PersonId
+
+_COLUMNS: Final = (
+    "at, service, operation, client, via, xroad_id, purpose, basis, asked_by, outcome, reason, given, records"
+)
+_SELECT: Final = (
+    f"SELECT {_COLUMNS} FROM access WHERE id IN (SELECT access_id FROM subject WHERE hash IN (%s)) ORDER BY id"  # noqa: S608  # our own names
+)
+
+
+def find_accesses(path: Path, key: AccessKey, persons: Iterable[PersonId]) -> tuple[Found, ...]:
+    """Return all entries about anyone of ``persons``, oldest first.
+
+    Raises:
+        AccessLogError: there is no such file, or it is no access record.
+    """
+    hashes = sorted({key.person(each) for each in persons})
+    statement = _SELECT % ", ".join("?" * len(hashes))
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            return tuple(_found(row) for row in database.execute(statement, hashes))
+    except (sqlite3.Error, OSError) as error:
+        raise AccessLogError(f"the access record {path} cannot be read: {error}") from error
+
+
+def _found(row: tuple[str | int | None, ...]) -> Found:
+    at, service, operation, client, via, xroad_id, purpose, basis, asked_by, outcome, reason, given, records = row
+    return Found(
+        at=datetime.fromisoformat(str(at)),
+        service=str(service),
+        operation=str(operation),
+        client=str(client),
+        via=str(via),
+        xroad_id=str(xroad_id),
+        purpose=None if purpose is None else str(purpose),
+        basis=None if basis is None else str(basis),
+        asked_by=tuple(json.loads(str(asked_by))),
+        outcome=Outcome(str(outcome)),
+        reason=None if reason is None else str(reason),
+        given=tuple(json.loads(str(given))),
+        records=int(records or 0),
+    )

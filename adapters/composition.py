@@ -1,0 +1,115 @@
+"""Makes the parts of one adapter out of its configuration: sources, services, keys, access record, application.
+
+It refuses keys that others can read and clients that cannot be read. Nothing is opened yet;
+:func:`adapters.serve.serve` opens and closes what it makes.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.accesslog import AccessStore, load_key, make_key
+from adapters.config import AdapterConfig, ServiceConfig
+from adapters.mapping import CompiledMapping
+from adapters.registry import signing
+from adapters.registry.app import AppLimits, RegistryApp, Signatures
+from adapters.registry.callers import Callers
+from adapters.registry.keyfiles import SigningKey, load_signing_key
+from adapters.registry.monitoring import Monitor
+from adapters.registry.public import Public
+from adapters.registry.queries import QueryLimits
+from adapters.registry.search import Registry, one_of
+from adapters.registry.service import Service
+from adapters.registry.tokens import TokenIssuer, load_clients
+from adapters.source import open_source
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an adapter is made of."""
+
+    services: tuple[Service, ...]
+    store: AccessStore
+    monitor: Monitor
+    app: RegistryApp
+
+
+def compose(config: AdapterConfig) -> Parts:
+    """Make the parts; makes the key of the access record when there is none yet.
+
+    Raises:
+        ConfigError: a key, client or connection cannot be used.
+    """
+    store = _store(config)
+    key = _key(config, config.signatures.key_file, "signatures.key_file")
+    tokens = _tokens(config)
+    services = tuple(_service(config, each, store) for each in config.services)
+    monitor = Monitor()
+    app = RegistryApp(
+        services,
+        callers=Callers(config.callers.security_servers, tokens),
+        store=store,
+        signatures=Signatures(key, _senders(config)),
+        monitor=monitor,
+        public=Public(config.sender_id, tokens, [each for each in (key, tokens.key if tokens else None) if each]),
+        limits=AppLimits(config.limits.body_bytes, config.limits.request_seconds, config.limits.concurrent_queries),
+    )
+    return Parts(services, store, monitor, app)
+
+
+def _store(config: AdapterConfig) -> AccessStore:
+    access = config.access
+    make_key(access.key_file)
+    key = load_key(access.key_file, config=config.file)
+    return AccessStore(access.log, key, access_days=access.days, transaction_days=access.transaction_days)
+
+
+def _service(config: AdapterConfig, service: ServiceConfig, store: AccessStore) -> Service:
+    source = open_source(service.source, config.connection, connections=config.limits.concurrent_queries)
+    limits = QueryLimits(config.limits.page_size, config.limits.records)
+    version = service.mapping.mapping.contract_version
+
+    def registry(mappings: dict[str, CompiledMapping], default: str) -> Registry:
+        return Registry(
+            source=source,
+            mappings=mappings,
+            default=default,
+            reg_type=service.reg_type,
+            record_type=service.record_type,
+            release=service.release,
+            limits=limits,
+        )
+
+    support = service.support
+    return Service(
+        service.code,
+        registry(dict(service.mappings), version),
+        store,
+        sender_id=config.sender_id,
+        max_items=config.limits.items,
+        support=registry({support.mapping.contract_version: support}, support.mapping.contract_version)
+        if support
+        else None,
+        yes_when=one_of(*service.yes_when) if service.yes_when else None,
+    )
+
+
+def _key(config: AdapterConfig, path: Path | None, key: str) -> SigningKey | None:
+    return None if path is None else load_signing_key(path, config=config.file, key=key)
+
+
+def _tokens(config: AdapterConfig) -> TokenIssuer | None:
+    callers = config.callers
+    key = _key(config, callers.token_key_file, "callers.token_key_file")
+    if key is None or callers.clients_file is None:
+        return None
+    return TokenIssuer(config.sender_id, key, load_clients(callers.clients_file), callers.token_lifetime)
+
+
+def _senders(config: AdapterConfig) -> signing.Senders:
+    """Without a file nobody's signature is known, so that a message with one is refused rather than believed."""
+    path = config.signatures.senders_file
+    return (
+        signing.Senders({}, demand=False)
+        if path is None
+        else signing.load_senders(path, demand=config.signatures.demand)
+    )

@@ -1,0 +1,223 @@
+"""One service of an adapter: reads a message by its operation, runs its searches, writes the answer.
+
+It refuses to know HTTP, tokens and signatures: it gets who asks and a document, and gives a document back. What it
+does stands in the ledger that it is handed, whether it succeeds or not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import contracts
+from adapters.accesslog import AccessStore, ItemStatus, Outcome, Transaction
+from adapters.errors import MessageRejected, SearchRejected
+from adapters.registry import answers, messages
+from adapters.registry.callers import Caller
+from adapters.registry.ledger import Draft, Ledger
+from adapters.registry.messages import Message
+from adapters.registry.operations import OPERATIONS, Kind, Operation
+from adapters.registry.search import Answered, Registry
+from adapters.registry.status import status_of
+from adapters.release import RequestContext, read_purpose
+from adapters.source import Filter
+
+Document = dict[str, Any]
+_DUPLICATE = "rjct.message_id.duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, and what the log line says of it."""
+
+    document: Document
+    facts: Mapping[str, object]
+
+
+class Service:
+    """Answers the operations of one service."""
+
+    def __init__(
+        self,
+        code: str,
+        registry: Registry,
+        store: AccessStore,
+        *,
+        sender_id: str,
+        max_items: int,
+        support: Registry | None = None,
+        yes_when: Filter | None = None,
+    ) -> None:
+        self.code = code
+        self.registry = registry
+        self._support = support or registry
+        self._store = store
+        self._sender_id = sender_id
+        self._max_items = max_items
+        self._yes_when = yes_when
+        self._answering: set[tuple[str, str]] = set()
+
+    async def check(self) -> None:
+        """Raise :class:`SourceError` unless the source has all that is declared."""
+        await self.registry.source.check()
+
+    async def close(self) -> None:
+        """Close the source."""
+        await self.registry.source.close()
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What this service serves."""
+        return OPERATIONS[self.registry.reg_type]
+
+    async def answer(self, operation: Operation, document: Mapping[str, Any], caller: Caller, ledger: Ledger) -> Reply:
+        """Answer one request.
+
+        Raises:
+            RequestRefused: it is no message of this operation, or nothing is declared for the caller.
+            RecordError, SourceError, ContractViolation: nothing can be answered.
+        """
+        asked = messages.correlation(document["header"])
+        try:
+            message = messages.read_message(document, operation, receiver=self._sender_id, max_items=self._max_items)
+            reply = await self._once(operation, message, caller, ledger)
+        except MessageRejected as rejection:
+            rejected = answers.rejected_answer(asked, operation, rejection, sender_id=self._sender_id)
+            reply = Reply(rejected, {"code": rejection.reason})
+        contracts.validate(operation.answer, asked.version, reply.document)
+        return reply
+
+    async def _once(self, operation: Operation, message: Message, caller: Caller, ledger: Ledger) -> Reply:
+        """Answer each message once: a copy of one that was overheard is not its sender's."""
+        if operation.kind is Kind.STATUS:
+            return await self._status(operation, message, caller)
+        name = (caller.client, message.asked.message_id)
+        if name in self._answering or await self._store.knows_message(self.code, *name):
+            raise MessageRejected(_DUPLICATE, "give each message its own message_id; ask txn/status what became of one")
+        self._answering.add(name)
+        try:
+            return await self._searches(operation, message, caller, ledger)
+        finally:
+            self._answering.discard(name)
+
+    async def _status(self, operation: Operation, message: Message, caller: Caller) -> Reply:
+        found = await status_of(self._store, self.code, caller.client, message.body[operation.part])
+        told = answers.status_answer(message, operation, found, sender_id=self._sender_id)
+        return Reply(told, {"items": len(found["txn_status"]["search_response"])})
+
+    async def _searches(self, operation: Operation, message: Message, caller: Caller, ledger: Ledger) -> Reply:
+        if operation.kind is Kind.SEARCH:
+            outcomes = await self._each(message, operation, caller, ledger)
+        else:
+            outcomes = [await self._only(message, operation, caller, ledger)]
+        results = [result for result, _release in outcomes]
+        releases = [release for _result, release in outcomes if release is not None]
+        document = answers.answer(message, operation, results, sender_id=self._sender_id, releases=releases)
+        told = document["message"]
+        ledger.transaction = Transaction(
+            at=datetime.now(UTC),
+            service=self.code,
+            client=caller.client,
+            message_id=message.asked.message_id,
+            transaction_id=message.transaction_id,
+            correlation_id=told["correlation_id"],
+            items=tuple(map(_item_status, results)),
+        )
+        rejected = sorted({each["status_reason_code"] for each in results if "status_reason_code" in each})
+        records = sum(len(each["data"]["reg_records"]) for each in results if "data" in each)
+        return Reply(document, {"items": len(results), "records": records, "rejected": rejected})
+
+    async def _each(
+        self, message: Message, operation: Operation, caller: Caller, ledger: Ledger
+    ) -> list[tuple[Document, Document | None]]:
+        """Run the searches of a message one after another; each succeeds or is rejected alone."""
+        seen: set[str] = set()
+        outcomes: list[tuple[Document, Document | None]] = []
+        for place, item in enumerate(message.body[operation.part], start=1):
+            reference, draft = messages.reference_of(item, place), ledger.draft()
+            try:
+                checked = messages.read_item(item, message.asked.version)
+                if reference in seen:
+                    raise SearchRejected(  # noqa: TRY301  # answered below like any other
+                        "rjct.reference_id.duplicate", "give each search of a message its own reference_id"
+                    )
+                outcomes.append(await self._search(operation, checked, caller, draft))
+            except SearchRejected as rejection:
+                _refuse(draft, rejection)
+                outcomes.append((answers.rejected_result(reference, rejection), None))
+            seen.add(reference)
+        return outcomes
+
+    async def _only(
+        self, message: Message, operation: Operation, caller: Caller, ledger: Ledger
+    ) -> tuple[Document, Document | None]:
+        """Run the only search of a message; it has no reference of its own, so the message's identifier is it."""
+        reference, draft = message.asked.message_id, ledger.draft()
+        item = {"reference_id": reference, "search_criteria": message.body[operation.part]}
+        try:
+            return await self._search(operation, item, caller, draft)
+        except SearchRejected as rejection:
+            _refuse(draft, rejection)
+            if operation.kind is Kind.YES_NO:  # a rejected result would have to say yes or no (DCI requires it)
+                raise MessageRejected(
+                    answers.TOO_MANY_ERRORS, f"{rejection.reason}: {rejection.message}"
+                ) from rejection
+            return answers.rejected_result(reference, rejection), None
+
+    async def _search(
+        self, operation: Operation, item: Mapping[str, Any], caller: Caller, draft: Draft
+    ) -> tuple[Document, Document]:
+        criteria, reference = item["search_criteria"], item["reference_id"]
+        context = RequestContext(
+            client=caller.client,
+            locale=item.get("locale"),
+            consent=read_purpose(criteria.get("consent")),
+            authorize=read_purpose(criteria.get("authorize")),
+        )
+        registry = self._support if operation.support else self.registry
+        found = await registry.search(
+            criteria,
+            context,
+            draft,
+            status_field=operation.status_field,
+            narrowed=self._yes_when if operation.kind is Kind.YES_NO else None,
+        )
+        if operation.kind is Kind.YES_NO:
+            told = _head(reference) | {operation.status_field: "yes" if found.found else "no"}
+            return told, found.told(reference, [operation.status_field])
+        return _result(registry, reference, found, context), found.told(reference)
+
+
+def _head(reference: str) -> Document:
+    return {"reference_id": reference, "timestamp": answers.timestamp(), "status": "succ"}
+
+
+def _result(registry: Registry, reference: str, found: Answered, context: RequestContext) -> Document:
+    result = _head(reference) | {
+        "data": {
+            "version": found.version,
+            "reg_type": registry.reg_type,
+            "reg_record_type": registry.record_type,
+            "reg_records": list(found.records),
+        },
+        "pagination": {
+            "page_size": found.page.size,
+            "page_number": found.page.number,
+            "total_count": found.total,
+        },
+    }
+    return result if context.locale is None else result | {"locale": context.locale}
+
+
+def _refuse(draft: Draft, rejection: SearchRejected) -> None:
+    draft.outcome, draft.reason = Outcome.REFUSED, rejection.reason
+
+
+def _item_status(result: Document) -> ItemStatus:
+    return ItemStatus(
+        reference_id=result["reference_id"],
+        timestamp=result["timestamp"],
+        status=result["status"],
+        reason=result.get("status_reason_code"),
+        records=len(result["data"]["reg_records"]) if "data" in result else None,
+    )
