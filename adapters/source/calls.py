@@ -179,9 +179,10 @@ def _sends(request: Request, part: Comparison) -> bool:
 
 def _check_rest(definition: CallDefinition, where: Filter, sent: Sequence[Comparison]) -> None:
     """Refuse what neither the request says nor a field of the answer can decide: it would be ignored silently."""
-    for part in _comparisons(where):
+    parts = list(_comparisons(where))
+    for part in parts:
         attribute, _values = checked(definition, part)
-        alone = [each.attribute for each in sent].count(part.attribute) == 1
+        alone = [each.attribute for each in parts].count(part.attribute) == 1
         if not attribute.column and not (alone and part in sent):
             raise SearchRejected(INVALID, f"{attribute.name} can only be asked once, and by equality")
 

@@ -205,8 +205,13 @@ def check_web_url(file: str, key: str, url: str) -> str:
     return url
 
 
-def trusted(file: str, ca_file: Path | None) -> ssl.SSLContext:
-    """Return what checks a service's certificate: the system's authorities, or those of a file."""
+def trusted(file: str, url: str, ca_file: Path | None) -> ssl.SSLContext | bool:
+    """Return what checks a service's certificate: the system's authorities, or those of a file.
+
+    To this machine itself no TLS is spoken, and True, aiohttp's own default, costs no time.
+    """
+    if not url.startswith("https:"):
+        return True
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:

@@ -37,7 +37,7 @@ class RestCaller:
         if not isinstance(definition, CallDefinition):
             raise ConfigError(definition.file, "kind", "is not rest, but its connection is a REST service")
         self._definition, self._connection = definition, connection
-        self._tls = trusted(connection.file, connection.ca_file)
+        self._tls = trusted(connection.file, connection.url, connection.ca_file)
         self._tokens = None if connection.oauth2 is None else TokenKeeper(definition.name, connection.oauth2)
         self._session: aiohttp.ClientSession | None = None
 

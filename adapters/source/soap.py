@@ -46,7 +46,7 @@ class SoapCaller:
         if not isinstance(definition, CallDefinition):
             raise ConfigError(definition.file, "kind", "is not soap, but its connection is a SOAP service")
         self._definition, self._connection = definition, connection
-        self._tls = trusted(connection.file, connection.ca_file)
+        self._tls = trusted(connection.file, connection.url or "https:", connection.ca_file)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"source-{definition.name}")
         self._lock = threading.Lock()
         self._service: Any = None  # zeep names no types

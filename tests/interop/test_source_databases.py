@@ -152,7 +152,7 @@ def test_nothing_can_be_written(opened: Opener) -> None:
 
 def test_a_slow_statement_is_stopped_in_time(opened: Opener) -> None:
     numbers = ", ".join(f"({each})" for each in range(300))
-    script = f"CREATE TABLE n (id INTEGER); INSERT INTO n VALUES {numbers}"
+    script = f"CREATE TABLE n (id INTEGER); INSERT INTO n VALUES {numbers}"  # noqa: S608  # our own
     slow = "CREATE VIEW slow AS SELECT a.id AS id FROM n a, n b, n c, n d WHERE a.id + b.id + c.id + d.id < 0"
     data = SOURCE | {
         "statement_timeout_ms": 200,
@@ -176,7 +176,7 @@ def test_selective_attributes_without_an_index_are_found(opened: Opener) -> None
 def test_a_whole_registry_comes_in_batches(opened: Opener) -> None:
     count = BATCH * 2 + 1
     rows = ", ".join(f"({each}, 'c{each}', 1, NULL, NULL)" for each in range(count))
-    source = opened(SOURCE, f"{TABLES.rsplit('INSERT INTO village', 1)[0]} INSERT INTO household VALUES {rows}")
+    source = opened(SOURCE, f"{TABLES.rsplit('INSERT INTO village', 1)[0]} INSERT INTO household VALUES {rows}")  # noqa: S608  # our own
     found: list[Placed] = [placed for batch in source.batches() for placed in batch]
     assert [each.record["id"] for each in found] == list(range(count))
     assert found[7].place == "id 7"
