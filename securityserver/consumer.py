@@ -4,7 +4,6 @@ It refuses to know how bytes travel, how keys sign and how records become durabl
 types keep. ``frontdoor`` hands it requests, ``peers`` connections; what it raises becomes an answer in ``entrance``.
 """
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
@@ -14,12 +13,13 @@ from aiohttp import web
 from pki.clock import Clock
 from securityserver.consumer_stages import Answered, Held, Known, Logged, Received, Releasable, Routed, Signed, Verified
 from securityserver.credentials import Credentials
-from securityserver.incoming import Caller, body_of, read_pieces
+from securityserver.incoming import Caller, Inflow, body_of, read_pieces
 from securityserver.limits import Limits
 from securityserver.messagelog import BodySpool, Direction, Side, SpoolDirectory
 from securityserver.messages import Message, MessageReader, record_of, signed_parts, write_message
 from securityserver.monitoring import Watch
 from securityserver.outgoing import release
+from securityserver.peerhttp import AnswerHead
 from securityserver.peers import PeerClient, Reached, Route
 from securityserver.relay_client import REFERENCES_DIRECT, REFERENCES_FIELD
 from securityserver.serverconf import Client, Connection, ServerConfStore
@@ -98,25 +98,21 @@ class Consumer:
         received = self._receive(http, trust, watch)  # 1
         known = self._know(received, trust)  # 2
         routed = self._route(known, trust)  # 3
-        async with AsyncExitStack() as until_released:
-            request_spool = await until_released.enter_async_context(
-                self.spools.collect(max_size=self.limits.body_bytes)
-            )
-            answer_spool = await until_released.enter_async_context(
-                self.spools.collect(max_size=self.limits.body_bytes)
-            )
+        sizes = self.limits.body_bytes
+        async with self.spools.collect(max_size=sizes) as spool, self.spools.collect(max_size=sizes) as answer_spool:
             with watch.stage("receive"):
-                held = await self._hold(http, routed, request_spool)
+                held = await self._hold(http, routed, spool)
             watch.request_bytes = held.body.size if held.body else 0
             with watch.stage("connect"):
-                peer = await until_released.enter_async_context(self.peers.reach(routed.route, self.clock.now()))
-            watch.peer = peer.address
-            with watch.stage("sign"):
-                signed = await self._sign(held, direct=peer.direct_references)  # 4
-            with watch.stage("log"):
-                logged = await self._log_request(signed)  # 5
-            with watch.stage("peer"):
-                answered = await self._exchange(logged, peer, answer_spool)  # 5, 9
+                reached = await self.peers.reach(routed.route, self.clock.now())
+            with reached as peer:
+                watch.peer = peer.address
+                with watch.stage("sign"):
+                    signed = await self._sign(held, direct=peer.direct_references)  # 4
+                with watch.stage("log"):
+                    logged = await self._log_request(signed)  # 5
+                with watch.stage("peer"):
+                    answered = await self._exchange(logged, peer, answer_spool)  # 5, 9
             with watch.stage("verify"):
                 verified = self._verify(answered)  # 10
             with watch.stage("log"):
@@ -206,13 +202,19 @@ class Consumer:
         try:
             _require_hash_algorithm(head.fields.get(HASH_ALGORITHM_HEADER))
             decoder = Decoder(head.content_type, "response", MessageLimits(body=self.limits.body_bytes))
-            reader = MessageReader(decoder, read_pieces(peer.body(head), self.limits.read_seconds, PeerIoError))
+            reader = MessageReader(decoder, self._inflow(peer, head))
             answer = await reader.rest(await reader.head(), spool)
         except RemoteFault:
             raise
         except XRoadError as error:
             raise error.prefixed("ServiceFailed") from error
         return Answered(signed, answer)
+
+    def _inflow(self, peer: Reached, head: AnswerHead) -> Inflow:
+        here = peer.answer_that_came(head)
+        if here is not None:
+            return Inflow(here)
+        return Inflow(b"", read_pieces(peer.body(head), self.limits.read_seconds, PeerIoError))
 
     def _verify(self, answered: Answered) -> Verified:
         """10. Verify the signature by the provider's member, then that it answers this request and no other."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from securityserver.incoming import Inflow
 from securityserver.messagelog import EMPTY_BODY, Body, BodySpool, BodyTooLarge, Direction, Record, Side
 from xroad import soap, xades
 from xroad.algorithms import SHA512
@@ -65,12 +66,13 @@ class MessageReader:
 
     Args:
         decoder: for the message's content type and role.
-        pieces: the bytes as they come.
+        inflow: the bytes.
     """
 
-    def __init__(self, decoder: Decoder, pieces: AsyncIterator[bytes]) -> None:
-        self._decoder = decoder
-        self._events = self._read(pieces)
+    def __init__(self, decoder: Decoder, inflow: Inflow) -> None:
+        self._decoder, self._inflow = decoder, inflow
+        self._events: deque[Event] = deque()
+        self._begun = self._ended = False
 
     async def head(self) -> MessageHead:
         """Read up to the head part.
@@ -80,13 +82,13 @@ class MessageReader:
             PeerError: the message is not what the protocol says.
         """
         responses: list[bytes] = []
-        async for event in self._events:
-            match event:
+        while self._events or await self._more():
+            match self._events.popleft():
                 case OcspPart(data):
                     responses.append(data)
                 case RestHead(data):
                     return MessageHead(tuple(responses), data)
-                case _:
+                case event:
                     _refuse_fault(event)
         raise MimeParsingFailed("The message ends before its head part; it was cut short, send it again.")
 
@@ -99,53 +101,77 @@ class MessageReader:
         """
         has_body, result, chain = False, None, None
         signature: bytes | None = None
-        async for event in self._events:
-            match event:
-                case BodyStart():
-                    has_body = True
+        while self._events or await self._more():
+            match self._events.popleft():
                 case BodyChunk(data):
                     await _spooled(spool, data)
+                case BodyStart():
+                    has_body = True
+                case Signature(data):
+                    signature = data
                 case HashChainResult(data):
                     result = data
                 case HashChain(data):
                     chain = data
-                case Signature(data):
-                    signature = data
-                case _:
+                case event:
                     _refuse_fault(event)
         if signature is None:
             raise MissingSignature("The message ends without a signature; sign it and send it again.")
         body = await spool.finish() if has_body else None
         return Message(head.head, body, xades.SignatureData(signature, result, chain))
 
-    async def _read(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[Event]:
-        waiting: deque[Event] = deque()
-        async for piece in pieces:
-            waiting.extend(self._decoder.feed(piece))
-            while waiting:
-                yield waiting.popleft()
-        for event in self._decoder.finish():
-            yield event
+    async def _more(self) -> bool:
+        """Take in what comes next, until it makes an event; False at the end."""
+        while not (self._events or self._ended):
+            piece = await self._piece()
+            if piece is None:
+                self._ended = True
+                self._events.extend(self._decoder.finish())
+            else:
+                self._events.extend(self._decoder.feed(piece))
+        return bool(self._events)
+
+    async def _piece(self) -> bytes | None:
+        if not self._begun:
+            self._begun = True
+            if self._inflow.here:
+                return self._inflow.here
+        return None if self._inflow.rest is None else await anext(self._inflow.rest, None)
 
 
-async def write_message(encoder: Encoder, ocsp: tuple[bytes, ...], message: Message) -> AsyncIterator[bytes]:
-    """Write a message in pieces, small parts together in one."""
-    pending = bytearray()
-    for response in ocsp:
-        pending += encoder.ocsp(response)
-    pending += encoder.rest_head(message.head)
+def write_message(encoder: Encoder, ocsp: tuple[bytes, ...], message: Message) -> bytes | AsyncIterator[bytes]:
+    """Write a message: whole when its body is small, else in pieces."""
+    body = message.body
+    if body is None or body.inline is not None:
+        content = b"" if body is None or body.inline is None else body.inline
+        return _opening(encoder, ocsp, message) + content + _closing(encoder, message)
+    return _in_pieces(encoder, ocsp, message, body)
+
+
+async def _in_pieces(encoder: Encoder, ocsp: tuple[bytes, ...], message: Message, body: Body) -> AsyncIterator[bytes]:
+    pending = bytearray(_opening(encoder, ocsp, message))
+    async for chunk in body.open_reader():
+        pending += chunk
+        if len(pending) >= PIECE_BYTES:
+            yield bytes(pending)
+            pending.clear()
+    yield bytes(pending + _closing(encoder, message))
+
+
+def _opening(encoder: Encoder, ocsp: tuple[bytes, ...], message: Message) -> bytes:
+    parts = [encoder.ocsp(response) for response in ocsp]
+    parts.append(encoder.rest_head(message.head))
     if message.body is not None:
-        pending += encoder.body_begin()
-        async for chunk in message.body.open_reader():
-            pending += chunk
-            if len(pending) >= PIECE_BYTES:
-                yield bytes(pending)
-                pending.clear()
+        parts.append(encoder.body_begin())
+    return b"".join(parts)
+
+
+def _closing(encoder: Encoder, message: Message) -> bytes:
     signature = message.signature
+    chain = b""
     if signature.hash_chain_result is not None and signature.hash_chain is not None:
-        pending += encoder.hash_chain(signature.hash_chain_result, signature.hash_chain)
-    pending += encoder.signature(signature.xml) + encoder.close()
-    yield bytes(pending)
+        chain = encoder.hash_chain(signature.hash_chain_result, signature.hash_chain)
+    return chain + encoder.signature(signature.xml) + encoder.close()
 
 
 def _refuse_fault(event: Event) -> None:

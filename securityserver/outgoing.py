@@ -27,47 +27,42 @@ async def release(http: web.BaseRequest, response: RestResponse, body: Body | No
         Interrupted: the backend went away.
     """
     watch.status = response.status
-    answer = web.StreamResponse(status=response.status, reason=response.reason)
-    for name, value in response.headers:
-        answer.headers.add(name, value)
+    if body is None or body.inline is not None:
+        # Its length is known, so that head and body go out together.
+        whole = body.inline if body is not None else None
+        answer: web.StreamResponse = web.Response(status=response.status, reason=response.reason, body=whole)
+        pieces = None
+    else:
+        answer = web.StreamResponse(status=response.status, reason=response.reason)
+        answer.content_length = body.size
+        pieces = body.open_reader() if http.method != "HEAD" else None
+    answer.headers.extend(response.headers)
     answer[UNTYPED] = "Content-Type" not in answer.headers
-    size = body.size if body is not None else 0
-    if http.method != "HEAD":
-        answer.content_length = size
-    return await stream(http, answer, body.open_reader() if size and body is not None else None)
+    return await stream(http, answer, pieces)
 
 
 async def send(
-    http: web.BaseRequest, fields: Iterable[tuple[str, str]], pieces: AsyncIterator[bytes]
+    http: web.BaseRequest, fields: Iterable[tuple[str, str]], message: bytes | AsyncIterator[bytes]
 ) -> web.StreamResponse:
     """Send a message to a peer.
 
     Raises:
         Interrupted: the peer went away.
     """
-    answer = web.StreamResponse(status=200)
-    for name, value in fields:
-        answer.headers.add(name, value)
-    first, second = await anext(pieces, b""), await anext(pieces, None)
-    if second is None:
-        # Its length is known, so that head and message go out together, in one TLS record and one packet.
-        answer.content_length = len(first)
-        return await stream(http, answer, _chain([first]))
-    return await stream(http, answer, _chain([first, second], pieces))
-
-
-async def _chain(taken: Iterable[bytes], rest: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
-    for piece in taken:
-        yield piece
-    if rest is not None:
-        async for piece in rest:
-            yield piece
+    if isinstance(message, bytes):
+        # In one TLS record and one packet.
+        answer: web.StreamResponse = web.Response(body=message)
+        pieces = None
+    else:
+        answer, pieces = web.StreamResponse(), message
+    answer.headers.extend(fields)
+    return await stream(http, answer, pieces)
 
 
 async def stream(
     http: web.BaseRequest, answer: web.StreamResponse, pieces: AsyncIterator[bytes] | None
 ) -> web.StreamResponse:
-    """Send an answer whose body comes in pieces.
+    """Send an answer; what is whole has no pieces.
 
     Raises:
         Interrupted: the other side went away.

@@ -9,9 +9,10 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -22,8 +23,9 @@ from securityserver.peerhttp import AnswerHead, PeerConnection
 from securityserver.race import Winner, connect_fastest
 from securityserver.relay_client import RelayClient
 from securityserver.tls import NodeContext, peer_certificate
+from securityserver.wire import Wire
 from serverkit.logs import get_logger
-from xroad.certificates import AuthCertificate, verify_auth_certificate, verify_chain
+from xroad.certificates import verify_auth_certificate, verify_chain
 from xroad.errors import NetworkError, PeerError, PeerIoError, SslAuthenticationFailed, XRoadError
 from xroad.globalconf.snapshot import TrustSnapshot
 from xroad.identifiers import ClientId
@@ -45,12 +47,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class _Judgement:
-    """For whom, by which global configuration and for which span a peer's certificate was found good."""
+    """For whom, by which global configuration and for which span a peer's certificate was found good.
+
+    ``direct_references`` is what its server announced of itself, and no part of the verdict.
+    """
 
     provider: ClientId
     snapshot: str
     since: datetime
     until: datetime
+    direct_references: bool
 
     def covers(self, route: Route, at: datetime) -> bool:
         """Tell whether it answers for this route at this time, so that nothing need be judged anew."""
@@ -60,42 +66,67 @@ class _Judgement:
 
 @dataclass(slots=True)
 class _Judged:
-    """An open connection, whose it is, and how it was judged last."""
+    """An open connection, whose it is, how it was judged last, and with which context it was made."""
 
     connection: PeerConnection
     certificate: x509.Certificate
     address: str
     judgement: _Judgement
+    context: NodeContext
+    idle_since: float = field(default=0.0)
 
 
-@dataclass(frozen=True, slots=True)
 class Reached:
-    """A server that may answer for the provider, ready for one exchange."""
+    """A server that may answer for the provider, ready for one exchange; leaving it gives the connection back.
 
-    address: str
-    certificate: AuthCertificate
-    direct_references: bool
-    connection: PeerConnection
-    seconds: float
+    Args:
+        judged: the connection.
+        seconds: until the head of its answer must be here.
+        keep: takes the connection back.
+    """
 
-    async def post(self, fields: Iterable[tuple[str, str]], body: AsyncIterator[bytes]) -> AnswerHead:
+    __slots__ = ("_judged", "_keep", "_seconds")
+
+    def __init__(self, judged: _Judged, seconds: float, keep: Callable[[_Judged], None]) -> None:
+        self._judged, self._seconds, self._keep = judged, seconds, keep
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._keep(self._judged)
+
+    @property
+    def address(self) -> str:
+        """The server's address."""
+        return self._judged.address
+
+    @property
+    def direct_references(self) -> bool:
+        """Whether the server verifies direct references to the parts of a message."""
+        return self._judged.judgement.direct_references
+
+    async def post(self, fields: Iterable[tuple[str, str]], body: bytes | AsyncIterator[bytes]) -> AnswerHead:
         """Send the one request of this exchange.
 
         Raises:
             PeerIoError: the peer broke off, or did not answer in time.
         """
         try:
-            async with asyncio.timeout(self.seconds):
-                return await self.connection.post(fields, body)
+            return await self._judged.connection.post(fields, body, self._seconds)
         except TimeoutError as error:
             raise PeerIoError(
-                f"The provider's security server took the request and did not answer within {self.seconds:g} seconds. "
+                f"The provider's security server took the request and did not answer within {self._seconds:g} seconds. "
                 "The service may have done its work: find out before sending the request again."
             ) from error
 
+    def answer_that_came(self, head: AnswerHead) -> bytes | None:
+        """Give the answer's body if all of it is here."""
+        return self._judged.connection.answer_that_came(head)
+
     def body(self, head: AnswerHead) -> AsyncIterator[bytes]:
         """Stream the answer's body."""
-        return self.connection.answer_body(head)
+        return self._judged.connection.answer_body(head)
 
 
 class PeerClient:
@@ -119,11 +150,10 @@ class PeerClient:
     ) -> None:
         self._context, self._relay, self._ports, self._limits = context, relay, ports, limits
         self._verdicts = verdicts
-        self._idle: dict[tuple[str, ...], deque[tuple[_Judged, NodeContext, float]]] = {}
+        self._idle: dict[tuple[str, ...], deque[_Judged]] = {}
         self._fastest: dict[tuple[str, ...], tuple[str, float]] = {}
 
-    @asynccontextmanager
-    async def reach(self, route: Route, at: datetime) -> AsyncIterator[Reached]:
+    async def reach(self, route: Route, at: datetime) -> Reached:
         """Give a judged connection to one of the provider's servers, for one exchange.
 
         Raises:
@@ -132,33 +162,20 @@ class PeerClient:
         """
         context = self._context()
         judged = await self._pooled(route, context, at) or await self._opened(route, context, at)
-        try:
-            yield self._reached(judged, at)
-        finally:
-            self._keep(route, judged, context)
+        return Reached(judged, self._limits.peer_seconds, partial(self._keep, route))
 
     def close(self) -> None:
         """Close what is idle; exchanges under way end by themselves."""
         for kept in self._idle.values():
-            for judged, _, _ in kept:
+            for judged in kept:
                 judged.connection.close()
         self._idle.clear()
-
-    def _reached(self, judged: _Judged, at: datetime) -> Reached:
-        known = self._relay.known(judged.certificate, at)
-        return Reached(
-            judged.address,
-            AuthCertificate(judged.certificate),
-            known is not None and known.direct_references,
-            judged.connection,
-            self._limits.peer_seconds,
-        )
 
     async def _pooled(self, route: Route, context: NodeContext, at: datetime) -> _Judged | None:
         kept = self._idle.get(route.addresses)
         while kept:
-            judged, made_with, since = kept.pop()
-            fresh = made_with is context and time.monotonic() - since < self._limits.peer_idle_seconds
+            judged = kept.pop()
+            fresh = judged.context is context and time.monotonic() - judged.idle_since < self._limits.peer_idle_seconds
             if fresh and judged.connection.reusable and await self._still_good(judged, route, at):
                 return judged
             judged.connection.close()
@@ -173,10 +190,11 @@ class PeerClient:
                 return False
         return True
 
-    def _keep(self, route: Route, judged: _Judged, context: NodeContext) -> None:
+    def _keep(self, route: Route, judged: _Judged) -> None:
         kept = self._idle.setdefault(route.addresses, deque())
         if judged.connection.reusable and len(kept) < self._limits.peer_connections:
-            kept.append((judged, context, time.monotonic()))
+            judged.idle_since = time.monotonic()
+            kept.append(judged)
         else:
             judged.connection.close()
         self._drop_stale()
@@ -184,8 +202,8 @@ class PeerClient:
     def _drop_stale(self) -> None:
         oldest = time.monotonic() - self._limits.peer_idle_seconds
         for key, kept in list(self._idle.items()):
-            while kept and kept[0][2] < oldest:
-                kept.popleft()[0].connection.close()
+            while kept and kept[0].idle_since < oldest:
+                kept.popleft().connection.close()
             if not kept:
                 del self._idle[key]
 
@@ -223,13 +241,13 @@ class PeerClient:
             raise
         if len(route.addresses) > 1:
             self._fastest[route.addresses] = winner.address, time.monotonic() + self._limits.fastest_server_seconds
-        return _Judged(connection, certificate, winner.address, judgement)
+        return _Judged(connection, certificate, winner.address, judgement, context)
 
     async def _handshake(self, winner: Winner, context: NodeContext) -> PeerConnection:
         try:
             async with asyncio.timeout(self._limits.connect_seconds):
-                reader, writer = await asyncio.open_connection(
-                    sock=winner.connection, ssl=context, server_hostname=winner.address
+                _, wire = await asyncio.get_running_loop().create_connection(
+                    Wire, sock=winner.connection, ssl=context, server_hostname=winner.address
                 )
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
             winner.connection.close()
@@ -240,7 +258,7 @@ class PeerClient:
                 f"No TLS connection with the security server at {winner.address} came about: {reason}. Either side's "
                 "authentication certificate may be from an authority that the other's global configuration lacks."
             ) from error
-        return PeerConnection(reader, writer, winner.address)
+        return PeerConnection(wire, winner.address)
 
     async def _judge(self, certificate: x509.Certificate, address: str, route: Route, at: datetime) -> _Judgement:
         """Hold a peer to what the global configuration says of it: whom it serves, usage, path, time and OCSP."""
@@ -250,7 +268,7 @@ class PeerClient:
         verify_auth_certificate((certificate,), responses, route.trust, at, instance=instance, cache=self._verdicts)
         verdict = verify_chain(certificate, (), responses, route.trust, at, "auth", instance, cache=self._verdicts)
         self._relay.remember(certificate, answer, verdict.until)
-        return _Judgement(route.provider, route.trust.digest, verdict.since, verdict.until)
+        return _Judgement(route.provider, route.trust.digest, verdict.since, verdict.until, answer.direct_references)
 
 
 def _shown(connection: PeerConnection) -> x509.Certificate:

@@ -5,7 +5,6 @@ types keep. ``frontdoor`` hands it requests on the message port, ``services`` ca
 becomes a fault in ``entrance``.
 """
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +12,7 @@ from aiohttp import web
 
 from pki.clock import Clock
 from securityserver.credentials import Credentials
-from securityserver.incoming import Caller, read_pieces
+from securityserver.incoming import Caller, inflow_of
 from securityserver.limits import Limits
 from securityserver.messagelog import BodySpool, BodyTooLarge, Direction, Side, SpoolDirectory
 from securityserver.messages import Message, MessageReader, record_of, signed_parts, write_message
@@ -106,9 +105,8 @@ class Provider:
             XRoadError: refused; nothing was sent to the peer yet.
         """
         trust = self.trust.current()
-        async with AsyncExitStack() as until_sent:
-            request_spool = await until_sent.enter_async_context(self.spools.collect(max_size=self.limits.body_bytes))
-            answer_spool = await until_sent.enter_async_context(self.spools.collect(max_size=self.limits.body_bytes))
+        sizes = self.limits.body_bytes
+        async with self.spools.collect(max_size=sizes) as request_spool, self.spools.collect(max_size=sizes) as spool:
             watch.adopt(http.headers.get(REQUEST_ID_HEADER))
             with watch.stage("receive"):
                 held = await self._take_in(http, trust, request_spool, watch)  # 6
@@ -118,7 +116,7 @@ class Provider:
             with watch.stage("log"):
                 logged = await self._log_request(authorized)  # 6
             with watch.stage("service"):
-                served = await self._call(logged, answer_spool)  # 7
+                served = await self._call(logged, spool)  # 7
             watch.status = served.response.status
             watch.response_bytes = served.body.size if served.body else 0
             with watch.stage("sign"):
@@ -156,9 +154,9 @@ class Provider:
         _require_hash_algorithm(http.headers.get(HASH_ALGORITHM_HEADER))
         limits = MessageLimits(body=self.limits.body_bytes)
         decoder = Decoder(http.headers.get("Content-Type", ""), "request", limits)
-        pieces = read_pieces(http.content.iter_any(), self.limits.read_seconds, PeerIoError)
+        inflow = inflow_of(http.content, self.limits.read_seconds, PeerIoError)
         direct = http.headers.get(REFERENCES_FIELD) == REFERENCES_DIRECT
-        return Received(MessageReader(decoder, pieces), certificate, direct)
+        return Received(MessageReader(decoder, inflow), certificate, direct)
 
     async def _open(self, received: Received) -> Opened:
         """6. Read the head, so that a stranger is refused before its body is taken in."""

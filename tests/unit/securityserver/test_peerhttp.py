@@ -7,7 +7,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from securityserver.peerhttp import PeerConnection
+from securityserver.wire import Wire
 from xroad.errors import LoggingFailed, PeerIoError
+
+PATIENCE = 5.0
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -24,11 +27,11 @@ async def peer(script: Script) -> AsyncIterator[PeerConnection]:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        connection = PeerConnection(reader, writer, "peer")
+        loop = asyncio.get_running_loop()
+        _, wire = await loop.create_connection(Wire, *server.sockets[0].getsockname())
+        connection = PeerConnection(wire, "peer")
         yield connection
         connection.close()
-        writer.close()
 
 
 def saying(answer: bytes, *, keep_open: bool = False) -> Script:
@@ -48,7 +51,7 @@ async def body(*pieces: bytes) -> AsyncIterator[bytes]:
 
 
 async def whole(connection: PeerConnection) -> tuple[int, bytes]:
-    head = await connection.post((("A", "b"),), body(b"some", b"", b" body"))
+    head = await connection.post((("A", "b"),), body(b"some", b"", b" body"), PATIENCE)
     return head.status, b"".join([piece async for piece in connection.answer_body(head)])
 
 
@@ -106,7 +109,7 @@ async def test_what_is_no_whole_answer_is_an_error_of_the_peer(answer: bytes) ->
 
 async def test_an_unread_answer_spoils_the_connection() -> None:
     async with peer(saying(b"HTTP/1.1 503 Busy\r\nContent-Length: 3\r\n\r\nabc", keep_open=True)) as connection:
-        assert (await connection.post((), body(b"x"))).status == 503
+        assert (await connection.post((), body(b"x"), PATIENCE)).status == 503
         assert not connection.reusable
 
 
@@ -123,7 +126,7 @@ async def test_an_early_answer_ends_the_sending() -> None:
             await asyncio.sleep(0)
 
     async with asyncio.timeout(5), peer(refuse_at_once) as connection:
-        assert (await connection.post((), endless())).status == 200
+        assert (await connection.post((), endless(), PATIENCE)).status == 200
         assert not connection.reusable
 
 
@@ -136,4 +139,4 @@ async def test_a_failure_while_sending_is_told_as_it_is() -> None:
 
     async with peer(saying(b"", keep_open=True)) as connection:
         with pytest.raises(LoggingFailed):
-            await connection.post((), broken())
+            await connection.post((), broken(), PATIENCE)
