@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import contracts
+from contracts import ncdd
 from contracts.catalog import SCHEMAS
 
 NAMES = tuple(each for each in contracts.names() if each.startswith("cambodia/"))
@@ -164,6 +165,28 @@ def test_every_code_list_of_the_profile_is_used() -> None:
     lists = {each for each in contracts.code_list_names() if each.startswith("cambodia/")}
     used = {f"cambodia/{each}" for each in re.findall(r"urn:spean:codes:cambodia:([a-z-]+):", text)}
     assert lists == used
+
+
+def test_the_page_names_every_record_purpose_and_identifier() -> None:
+    page = (Path(__file__).parents[3] / "docs/cambodia-profile.md").read_text(encoding="utf-8")
+    names = {name.removeprefix("cambodia/") for name in NAMES}
+    codes = {*contracts.code_list("cambodia/purpose").codes, *contracts.code_list("cambodia/identifier-type").codes}
+    assert not {each for each in names | codes if f"`{each}`" not in page}
+    places = [f"{len(ncdd.codes(level)):,} {level}s" for level in ncdd.LEVELS]
+    assert not [each for each in places if each not in page.replace("\n", " ")]
+
+
+def test_the_least_data_of_each_exchange_are_fields_of_its_record() -> None:
+    page = (Path(__file__).parents[3] / "docs/cambodia-profile.md").read_text(encoding="utf-8")
+    table = page.split("## Common minimum data")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| ")][2:]
+    purposes = contracts.code_list("cambodia/purpose").codes
+    for _who, whom, purpose, basis, _by, gets in rows:
+        assert purpose.strip() in purposes
+        assert basis.strip() in {"consent", "authorize"}
+        records = [f"cambodia/{each}" for each in re.findall(r"`([a-z-]+)`", whom)]
+        for path in re.findall(r"`([a-z_0-9.]+)`", gets) if records else ():
+            assert any(contracts.has_field(each, contracts.versions(each)[-1], path) for each in records), path
 
 
 def khmer_texts(node: Any) -> Iterator[str]:
