@@ -4,6 +4,8 @@ It refuses keys that others can read and clients that cannot be read. Nothing is
 :func:`adapters.serve.serve` opens and closes what it makes.
 """
 
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from adapters.registry.queries import QueryLimits
 from adapters.registry.search import Registry, one_of
 from adapters.registry.service import Service
 from adapters.registry.tokens import TokenIssuer, load_clients
-from adapters.source import open_source
+from adapters.source import Source, open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +65,52 @@ def _store(config: AdapterConfig) -> AccessStore:
     return AccessStore(access.log, key, access_days=access.days, transaction_days=access.transaction_days)
 
 
+@asynccontextmanager
+async def open_services(config: AdapterConfig) -> AsyncIterator[tuple[Registry, ...]]:
+    """Give the registries of an adapter without serving them, for the institution's own commands."""
+    registries = tuple(
+        _registry(config, each, each.mappings, each.mapping, _source(config, each)) for each in config.services
+    )
+    try:
+        yield registries
+    finally:
+        for each in registries:
+            await each.source.close()
+
+
 def _service(config: AdapterConfig, service: ServiceConfig, store: AccessStore) -> Service:
-    source = open_source(service.source, config.connection, connections=config.limits.concurrent_queries)
-    limits = QueryLimits(config.limits.page_size, config.limits.records)
-    version = service.mapping.mapping.contract_version
-
-    def registry(mappings: dict[str, CompiledMapping], default: str) -> Registry:
-        return Registry(
-            source=source,
-            mappings=mappings,
-            default=default,
-            reg_type=service.reg_type,
-            record_type=service.record_type,
-            release=service.release,
-            limits=limits,
-        )
-
-    support = service.support
+    source, support = _source(config, service), service.support
+    own = {support.mapping.contract_version: support} if support else {}
     return Service(
         service.code,
-        registry(dict(service.mappings), version),
+        _registry(config, service, service.mappings, service.mapping, source),
         store,
         sender_id=config.sender_id,
         max_items=config.limits.items,
-        support=registry({support.mapping.contract_version: support}, support.mapping.contract_version)
-        if support
-        else None,
+        support=_registry(config, service, own, support, source) if support else None,
         yes_when=one_of(*service.yes_when) if service.yes_when else None,
+    )
+
+
+def _source(config: AdapterConfig, service: ServiceConfig) -> Source:
+    return open_source(service.source, config.connection, connections=config.limits.concurrent_queries)
+
+
+def _registry(
+    config: AdapterConfig,
+    service: ServiceConfig,
+    mappings: Mapping[str, CompiledMapping],
+    default: CompiledMapping,
+    source: Source,
+) -> Registry:
+    return Registry(
+        source=source,
+        mappings=mappings,
+        default=default.mapping.contract_version,
+        reg_type=service.reg_type,
+        record_type=service.record_type,
+        release=service.release,
+        limits=QueryLimits(config.limits.page_size, config.limits.records),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from spean import __version__, usage_archive, usage_evidence
+from spean.usage_access import report_arguments
 from spean.usage_log import export_arguments, list_arguments, show_arguments
 from spean.usage_verify import verify_arguments
 
@@ -372,6 +373,17 @@ COMMANDS: Final = (
         "ឆ្លើយសំណួរតាមស្តង់ដាររួម ពីទិន្នន័យកម្មវិធី",
         ("spean adapter serve ADAPTER.yaml",),
         _adapter,
+    ),
+    Command(
+        ("access-report",),
+        "spean.commands.access_report:run",
+        "answer a citizen: who looked at my data, when, why, and at what",
+        "ឆ្លើយតបប្រជាពលរដ្ឋ៖ នរណាបានមើលទិន្នន័យខ្ញុំ ពេលណា ហេតុអ្វី និងមើលអ្វី",
+        (
+            "spean access-report --spid - --sandbox sandbox",
+            "spean access-report --id KHM_ID:- ADAPTER.yaml --lang km",
+        ),
+        report_arguments,
     ),
     Command(
         ("sandbox", "up"),

@@ -5,6 +5,7 @@ It refuses to know the bus: the institution's security server calls it like any 
 
 import argparse
 import asyncio
+import sys
 
 from adapters.errors import ConfigError
 from adapters.serve import serve
@@ -25,4 +26,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _tell(url: str) -> None:
-    print(f"The adapter answers at {url}. Stop it with Ctrl-C.", flush=True)
+    """Tell a person; a service's log has the same in its first line, and holds nothing but lines of JSON."""
+    if sys.stdout.isatty():
+        print(f"The adapter answers at {url}. Stop it with Ctrl-C.", flush=True)

@@ -1,0 +1,79 @@
+"""Finds by which identifiers one person is known, in the registries that an institution (or a sandbox) runs.
+
+It refuses to follow identifiers that several people share, such as a family's card: they would lead to relatives, whose
+data are not the citizen's. ``spean access-report`` asks it, so that a SPID finds what was asked by an ID card number.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from adapters.composition import open_services
+from adapters.config import AdapterConfig
+from adapters.errors import AdapterError
+from adapters.registry.search import Registry
+from adapters.source import Comparison, Operator, Query
+from adapters.subjects import PersonId, identities
+
+SHARED: Final = frozenset({"EQUITY_CARD", "FAMILY_BOOK"})  # of a household, not of a person
+LOCAL: Final = "LOCAL_ID"  # means something in its own registry only
+_ROUNDS: Final = 3  # SPID → ID card → what only a third registry has; more would be a chain of mistakes
+_AT_MOST: Final = 5  # records of one identifier: two may be a double entry, more is no identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """By which identifiers a person stands in each adapter's records, and which adapters could not be asked."""
+
+    everywhere: frozenset[PersonId]
+    local: Mapping[str, frozenset[PersonId]]
+    silent: tuple[str, ...]
+
+    def at(self, config: AdapterConfig) -> frozenset[PersonId]:
+        """Return the identifiers under which this adapter may have written of the person."""
+        return self.everywhere | self.local.get(config.file, frozenset())
+
+
+async def identifiers_of(person: PersonId, configs: Sequence[AdapterConfig]) -> Known:
+    """Ask the adapters' own sources which identifiers stand beside the one that is given.
+
+    Args:
+        person: what the citizen gives.
+        configs: the adapters to ask; a source that does not answer is left out and named.
+    """
+    known, asked = {person}, set[PersonId]()
+    local: dict[str, frozenset[PersonId]] = {}
+    silent: dict[str, None] = {}
+    for _ in range(_ROUNDS):
+        fresh = {each for each in known - asked if each.kind not in SHARED}
+        if not fresh:
+            break
+        asked |= fresh
+        for config in configs:
+            found = await _beside(config, fresh, silent)
+            own = frozenset(each for each in found if each.kind == LOCAL)
+            local[config.file] = local.get(config.file, frozenset()) | own
+            known |= {each for each in found if each.kind != LOCAL and each.kind not in SHARED}
+    return Known(frozenset(known), local, tuple(silent))
+
+
+async def _beside(config: AdapterConfig, persons: Iterable[PersonId], silent: dict[str, None]) -> set[PersonId]:
+    found: set[PersonId] = set()
+    try:
+        async with open_services(config) as registries:
+            for registry in registries:
+                for person in persons:
+                    if person.kind in registry.source.definition.identifiers:
+                        found |= await _same(registry, person)
+    except AdapterError:
+        silent[config.adapter] = None
+    return found
+
+
+async def _same(registry: Registry, person: PersonId) -> set[PersonId]:
+    """Return what stands in one list with the person's identifier, in records that the registry finds by it."""
+    where = Comparison(person.kind, Operator.EQ, (person.value,))
+    found = await registry.source.search(Query(where, (), 0, _AT_MOST, _AT_MOST))
+    mapping = registry.mappings[registry.default]
+    groups = [group for record in found.records for group in identities(mapping.apply(record))]
+    return {each for group in groups if person in group for each in group}

@@ -1,0 +1,24 @@
+"""The arguments of the command that answers a citizen's question about accesses to their data.
+
+It refuses to import what the command does. ``usage`` names it in its table.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say whose data, and in which adapters' records."""
+    person = parser.add_mutually_exclusive_group(required=True)
+    person.add_argument(
+        "--spid", metavar="VALUE", help="the person's SPID; - asks for it, so that it is not in the list of processes"
+    )
+    person.add_argument(
+        "--id", metavar="TYPE:VALUE", help="another identifier, such as KHM_ID:012345678; a VALUE of - asks for it"
+    )
+    parser.add_argument("adapters", type=Path, nargs="*", metavar="ADAPTER.yaml", help="the adapters to look in")
+    parser.add_argument("--sandbox", type=Path, metavar="DIR", help="all adapters of a sandbox, in place of files")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument(
+        "--lang", choices=("en", "km"), default="en", help="language of the table (default: %(default)s)"
+    )
