@@ -115,13 +115,15 @@ class CallSource:
             number += 1
 
     def _records(self, answer: Any) -> list[Record]:  # noqa: ANN401  # as above
-        found = answer if not self._definition.at else _step_in(answer, self._definition.at)
-        if found is None or found == []:
-            return []
-        records = found if isinstance(found, list) else [found]
+        for part in filter(None, self._definition.at.split(".")):
+            if not answer:
+                return []
+            if not isinstance(answer, dict) or part not in answer:
+                raise SourceError(f"source {self._definition.name}: the answer has no {part!r}: correct record.at")
+            answer = answer[part]
+        records = answer if isinstance(answer, list) else [] if answer is None else [answer]
         if not all(isinstance(each, dict) for each in records):
-            where = self._definition.at or "the answer"
-            raise SourceError(f"source {self._definition.name}: at {where} there are no records: correct record.at")
+            raise SourceError(f"source {self._definition.name}: no records stand there: correct record.at")
         return records
 
     def _identity(self, record: Record, number: int) -> object:
@@ -225,11 +227,3 @@ def _sortable(definition: CallDefinition, key: SortKey) -> str:
 def _refuse_too_many(found: int, most: int) -> None:
     if found > most:
         raise SearchRejected(TOO_MANY, f"more than {most} records match: narrow the search")
-
-
-def _step_in(answer: Any, path: str) -> Any:  # noqa: ANN401  # as above
-    for part in path.split("."):
-        if not isinstance(answer, dict):
-            return None
-        answer = answer.get(part)
-    return answer

@@ -7,6 +7,7 @@ It refuses answers that are no bearer token and never shows one. One request ser
 import asyncio
 import time
 from typing import Any, Final
+from urllib.parse import quote_plus
 
 import aiohttp
 
@@ -46,11 +47,13 @@ class TokenKeeper:
     async def _ask(self, session: aiohttp.ClientSession) -> tuple[str, float]:
         oauth2, secret = self._oauth2, self._oauth2.client_secret.read()
         form = {"grant_type": "client_credentials"} | ({} if oauth2.scope is None else {"scope": oauth2.scope})
-        auth = aiohttp.BasicAuth(oauth2.client_id, secret) if oauth2.basic else None
-        if auth is None:
+        headers = {}
+        if oauth2.basic:
+            headers = {"Authorization": aiohttp.encode_basic_auth(quote_plus(oauth2.client_id), quote_plus(secret))}
+        else:
             form |= {"client_id": oauth2.client_id, "client_secret": secret}
         try:
-            async with session.post(oauth2.token_url, data=form, auth=auth, allow_redirects=False) as response:
+            async with session.post(oauth2.token_url, data=form, headers=headers, allow_redirects=False) as response:
                 if response.status != _OK:
                     raise SourceError(f"source {self._source}: the token service answers {response.status}")
                 answer = await read_json(self._source, response, MAX_TOKEN_BYTES)

@@ -19,7 +19,7 @@ import aiohttp
 from adapters.errors import ConfigError, SourceError
 from adapters.source.calldefinition import CallDefinition
 from adapters.source.calls import Parameters
-from adapters.source.connection import SoapConnection, check_web_url, trusted
+from adapters.source.connection import SecretFile, SoapConnection, check_web_url, trusted
 from adapters.source.definition import SourceDefinition
 from adapters.source.httpanswer import read_bytes
 from adapters.source.values import plain
@@ -86,7 +86,8 @@ class SoapCaller:
             # Its text may be about a person; its code is the service's own word for a kind of failure.
             raise self._error(f"the service answers with a fault ({_code(fault.code)})") from None
         except TransportError as error:
-            raise self._error(f"the service answers {error.status_code}") from None
+            what = "what is no SOAP" if error.status_code in _FAULT_STATUSES else error.status_code
+            raise self._error(f"the service answers {what}") from None
         except (Error, AttributeError, TypeError, ValueError) as error:
             raise self._error(f"the call {operation} and the WSDL do not fit ({type(error).__name__})") from None
 
@@ -134,7 +135,7 @@ class SoapCaller:
         """Send one message."""
         try:
             async with self._opened().post(
-                address, data=message, headers=dict(headers), auth=self._login(), allow_redirects=False
+                address, data=message, headers={**headers, **self._login()}, allow_redirects=False
             ) as response:
                 if response.status not in _FAULT_STATUSES:
                     raise self._error(f"the service answers {response.status}")
@@ -145,11 +146,17 @@ class SoapCaller:
         except aiohttp.ClientError as error:
             raise self._error(f"the service cannot be reached ({type(error).__name__})") from None
 
-    def _login(self) -> aiohttp.BasicAuth | None:
+    def _login(self) -> Mapping[str, str]:
         connection = self._connection
         if connection.username is None or connection.password is None:
-            return None
-        return aiohttp.BasicAuth(connection.username, connection.password.read())
+            return {}
+        return {"Authorization": aiohttp.encode_basic_auth(connection.username, self._password(connection.password))}
+
+    def _password(self, secret: SecretFile) -> str:
+        try:
+            return secret.read()
+        except ConfigError as error:  # its file went away since the start
+            raise SourceError(str(error)) from error
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -253,6 +253,8 @@ async def test_nothing_found_is_no_error(service: Service, tmp_path: Path, handl
         (answering(body=b"[" * 1000), "not JSON"),
         (answering(body=b'{"success": NaN}'), "not JSON"),
         (answering(body=envelope(success=True, data={"items": ["SECRET"]})), "record.at"),
+        (answering(body=envelope(success=True, data={"people": ["SECRET"]})), "record.at"),
+        (answering(body=envelope(success=True, data=["SECRET"])), "record.at"),
         (answering(status=403, body=b"SECRET"), "answers 403"),
         (answering(status=302, Location="http://127.0.0.1:1/"), "answers 302"),
         (answering(body=b"[" + b" " * 2000 + b"]"), "larger than 1024"),
