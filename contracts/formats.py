@@ -1,4 +1,4 @@
-"""Formats that the standard enforces: timestamps with a zone, absolute URIs, and address codes that exist.
+"""Formats that the standard enforces: timestamps with a zone, absolute URIs, codes of real places, normalised text.
 
 It refuses the optional packages that JSON Schema implementations use, because a format that is checked only where
 a package happens to be installed is no rule. A format is one pattern, which every engine reads alike, or a look-up in
@@ -13,6 +13,7 @@ from typing import Final
 from jsonschema import FormatChecker
 
 from contracts import ncdd
+from contracts.khmer import normalise
 
 # RFC 3339, section 5.6, without leap seconds: Python and SQL cannot hold second 60, so it could not be stored anyway.
 # The day exists: 28 days in each month, then the longer months, then 29 February of leap years. There is no year 0.
@@ -28,7 +29,16 @@ _TIME: Final = rf"{_HOUR}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{{1,9}})?(?:[Zz]|[+-]{_
 _URI: Final = r"[A-Za-z][A-Za-z0-9+.-]*:[!#$%&'()*+,/:;=?@\[\]A-Za-z0-9._~-]+"
 
 PATTERNS: Final[Mapping[str, str]] = MappingProxyType({"date-time": f"^{_DAY}[Tt]{_TIME}$", "uri": f"^{_URI}$"})
-LOOK_UPS: Final[Mapping[str, Callable[[object], bool]]] = ncdd.FORMATS
+
+
+def is_normalised(value: object) -> bool:
+    """Tell whether a text is already what :func:`contracts.khmer.normalise` makes of it."""
+    return not isinstance(value, str) or normalise(value) == value
+
+
+LOOK_UPS: Final[Mapping[str, Callable[[object], bool]]] = MappingProxyType(
+    {**ncdd.FORMATS, "normalised": is_normalised}
+)
 NAMES: Final = frozenset({*PATTERNS, *LOOK_UPS})
 CHECKER: Final = FormatChecker(formats=())
 for _name, _check in LOOK_UPS.items():

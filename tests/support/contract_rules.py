@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from contracts import ContractViolation, ncdd, siblings, validate
+from contracts import ContractViolation, formats, siblings, validate
 
 KHMER: Final = re.compile("[\u1780-\u17b3]")
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -31,7 +31,7 @@ _NUMBERS: Final = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
 _SIZES: Final = {"minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"}
 _BRANCHES: Final = {"allOf", "anyOf", "oneOf", "not", "if", "then", "else"}
 KNOWN: Final = frozenset(_TEXTS | _SHAPE | _VALUES | _NUMBERS | _SIZES | _BRANCHES | set(siblings.KEYWORDS))
-FORMATS: Final = frozenset({"date-time", "uri", *ncdd.FORMATS})
+FORMATS: Final = formats.NAMES
 _INSIDE: Final = ("allOf", "anyOf", "oneOf")
 _BELOW: Final = ("items", "not", "if", "then", "else", "additionalProperties", "propertyNames")
 
