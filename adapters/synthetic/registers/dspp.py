@@ -23,6 +23,8 @@ CREATE TABLE application (application_no TEXT PRIMARY KEY, account_id TEXT NOT N
 CREATE TABLE ticket (ticket_no TEXT PRIMARY KEY, account_id TEXT NOT NULL, about_programme TEXT, kind TEXT NOT NULL,
     opened_at TEXT NOT NULL, via TEXT NOT NULL, state TEXT NOT NULL, state_since TEXT NOT NULL, text_km TEXT NOT NULL,
     answer_km TEXT) WITHOUT ROWID;
+CREATE VIEW application_of_account AS SELECT * FROM application JOIN account USING (account_id);
+CREATE VIEW ticket_of_account AS SELECT * FROM ticket JOIN account USING (account_id);
 """
 INDEXES: Final = """
 CREATE UNIQUE INDEX account_spid ON account (spid);

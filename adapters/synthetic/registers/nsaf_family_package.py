@@ -24,9 +24,13 @@ CREATE TABLE form_line (line_no TEXT PRIMARY KEY, family_no TEXT NOT NULL, line 
     full_name TEXT NOT NULL, sex TEXT NOT NULL, birth TEXT, birth_year INTEGER, id_card TEXT, is_head INTEGER NOT NULL,
     component TEXT) WITHOUT ROWID;
 CREATE TABLE granted (grant_no TEXT PRIMARY KEY, family_no TEXT NOT NULL, component TEXT NOT NULL, line INTEGER,
-    amount_riel TEXT NOT NULL, from_month TEXT NOT NULL, until_month TEXT) WITHOUT ROWID;
-CREATE TABLE paid (paid_no INTEGER PRIMARY KEY, grant_no TEXT NOT NULL, family_no TEXT NOT NULL, month TEXT NOT NULL,
-    amount_riel TEXT NOT NULL, on_day TEXT, outcome TEXT NOT NULL);
+    amount_riel TEXT NOT NULL, from_day TEXT NOT NULL, until_day TEXT) WITHOUT ROWID;
+CREATE TABLE paid (paid_no INTEGER PRIMARY KEY, grant_no TEXT NOT NULL, family_no TEXT NOT NULL, from_day TEXT NOT NULL,
+    until_day TEXT NOT NULL, amount_riel TEXT NOT NULL, on_day TEXT NOT NULL, outcome TEXT NOT NULL);
+CREATE VIEW grant_of_family AS SELECT g.*, f.equity_card, f.local_code, f.head_spid, f.state, l.line_no, l.id_card
+    FROM granted g JOIN family f USING (family_no) LEFT JOIN form_line l USING (family_no, line);
+CREATE VIEW payment_of_family AS SELECT p.*, g.component, f.equity_card, f.local_code, f.head_spid
+    FROM paid p JOIN granted g USING (grant_no) JOIN family f ON f.family_no = p.family_no;
 """
 INDEXES: Final = """
 CREATE UNIQUE INDEX family_card ON family (equity_card);
@@ -40,7 +44,7 @@ CREATE INDEX paid_family ON paid (family_no);
 """
 _SLIPS: Final = Slips(heard=14, no_khmer_id=36)
 _OLD: Final = 60
-_MONTHS: Final = (("2026-09", "2026-09-12"), ("2026-10", "2026-10-12"))
+_MONTHS: Final = (("2026-09-01", "2026-09-30", "2026-09-12"), ("2026-10-01", "2026-10-31", "2026-10-12"))
 _AMOUNTS: Final = {"BASE": 60_000, "U2": 40_000, "PRG": 40_000, "SCH": 20_000, "DIS": 32_000, "OLD": 32_000}
 
 
@@ -122,16 +126,16 @@ def _add_grant(office: _Office, number: str, component: str, line: int | None, *
     amount = _AMOUNTS[component]
     grant = f"{number}-{component}-{line or 0}"
     office.tables.granted.append(
-        (grant, number, component, line, _riel(amount), "2026-04", "2026-08" if stopped else None)
+        (grant, number, component, line, _riel(amount), "2026-04-01", "2026-08-31" if stopped else None)
     )
     if not stopped:
         office.tables.paid += _payments(office, grant, number, amount)
 
 
 def _payments(office: _Office, grant: str, number: str, amount: int) -> Iterator[Row]:
-    for month, day in _MONTHS:
+    for begins, ends, day in _MONTHS:
         late = not office.draws.bits(len(office.tables.paid), 7) & 63
-        yield None, grant, number, month, _riel(amount), None if late else day, "RETURNED" if late else "PAID"
+        yield None, grant, number, begins, ends, _riel(amount), day, "RETURNED" if late else "PAID"
 
 
 def _riel(amount: int) -> str:

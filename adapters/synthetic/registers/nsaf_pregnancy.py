@@ -20,12 +20,15 @@ from adapters.synthetic.writing import Row, refuse_existing, write_database, wri
 SCHEMA: Final = """
 CREATE TABLE mother (bene_no TEXT PRIMARY KEY, hh_card TEXT, id_no TEXT, spid TEXT, gname TEXT NOT NULL,
     sname TEXT NOT NULL, dob_be TEXT, yob_be INTEGER, vill_code TEXT NOT NULL, mobile TEXT, lmp_be TEXT, edd_be TEXT,
-    anc_seen INTEGER NOT NULL, stage TEXT NOT NULL, entered_be TEXT NOT NULL) WITHOUT ROWID;
+    anc_seen INTEGER NOT NULL, stage TEXT NOT NULL, delivered_be TEXT, entered_be TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE child (child_no TEXT PRIMARY KEY, bene_no TEXT NOT NULL, birth_cert TEXT, gname TEXT NOT NULL,
     sname TEXT NOT NULL, sex TEXT NOT NULL, dob_be TEXT NOT NULL, weight_g INTEGER, birth_place TEXT NOT NULL,
     vaccines INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE payout (payout_no INTEGER PRIMARY KEY, bene_no TEXT NOT NULL, step TEXT NOT NULL,
-    khr_thousand REAL NOT NULL, paid_be TEXT, wallet TEXT NOT NULL, state TEXT NOT NULL);
+    khr_thousand REAL NOT NULL, day_be TEXT NOT NULL, wallet TEXT NOT NULL, state TEXT NOT NULL);
+CREATE VIEW payout_of_mother AS SELECT p.*, m.hh_card, m.id_no, m.spid FROM payout p JOIN mother m USING (bene_no);
+CREATE VIEW child_of_mother AS SELECT c.*, m.hh_card, m.id_no, m.spid, m.vill_code
+    FROM child c JOIN mother m USING (bene_no);
 """
 INDEXES: Final = """
 CREATE INDEX mother_card ON mother (hh_card);
@@ -78,7 +81,8 @@ def _add(office: _Office, household: Household, mother: Human) -> None:
     number = office.people.roll.transfer_no(mother, household)
     if number is None or not (expecting or children):
         return
-    office.tables.mothers.append(_mother(office, household, mother, number, expecting))
+    delivered = None if expecting else children[0].born
+    office.tables.mothers.append(_mother(office, household, mother, number, (expecting, delivered)))
     office.tables.truth.append((number, mother.number))
     for place, child in enumerate(children, start=1):
         office.tables.children.append(_child(office, child, f"{number}-{place}", number))
@@ -88,8 +92,12 @@ def _add(office: _Office, household: Household, mother: Human) -> None:
     office.tables.payouts += _payouts(number, begun, steps)
 
 
-def _mother(office: _Office, household: Household, mother: Human, number: str, expecting: Expecting | None) -> Row:
-    noted, bits = office.clerk.note(mother), office.draws.bits(mother.number)
+_Stage = tuple[Expecting | None, date | None]
+"""How far the pregnancy is, or the day of the birth."""
+
+
+def _mother(office: _Office, household: Household, mother: Human, number: str, stage: _Stage) -> Row:
+    (expecting, delivered), noted, bits = stage, office.clerk.note(mother), office.draws.bits(mother.number)
     cards = office.people.card_numbers(household)
     return (
         number, cards[-1] if cards and bits & 15 else None, noted.khmer_id,
@@ -98,7 +106,7 @@ def _mother(office: _Office, household: Household, mother: Human, number: str, e
         f"0{10 + (bits >> 8) % 89}{(bits >> 16) % 10**6:06d}" if bits >> 6 & 3 else None,
         _be(expecting and expecting.last_period), _be(expecting and expecting.due),
         expecting.visits if expecting else 4,
-        "P" if expecting else "C", _be(TODAY - timedelta(days=5 + (bits >> 40) % 300)),
+        "P" if expecting else "C", _be(delivered), _be(TODAY - timedelta(days=5 + (bits >> 40) % 300)),
     )  # fmt: skip
 
 
@@ -115,8 +123,7 @@ def _child(office: _Office, child: Human, number: str, mother: str) -> Row:
 def _payouts(number: str, begun: date, steps: tuple[tuple[str, float], ...]) -> Iterator[Row]:
     for place, (step, amount) in enumerate(steps):
         day = begun + timedelta(days=60 * place)
-        paid = day <= TODAY
-        yield None, number, step, amount, _be(day) if paid else None, "WING", "PAID" if paid else "DUE"
+        yield None, number, step, amount, _be(day), "WING", "PAID" if day <= TODAY else "DUE"
 
 
 def _be(day: date | None) -> str | None:

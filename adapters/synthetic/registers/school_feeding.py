@@ -23,7 +23,7 @@ HEADERS: Final = (
     "លេខកំណត់ត្រា", "លេខសិស្ស", "គោត្តនាម", "នាម", "ភេទ", "ថ្ងៃខែឆ្នាំកំណើត", "ឆ្នាំកំណើត", "ថ្នាក់",
     "លេខកូដសាលា", "ឈ្មោះសាលា", "ខែ", "ប្រភេទអាហារ", "ចំនួនថ្ងៃ", "អង្ករគីឡូក្រាម",
 )  # fmt: skip
-_MONTHS: Final = ("09/2026", "10/2026")
+_MONTHS: Final = ("2026-09", "2026-10")
 _SLIPS: Final = Slips(typed=40, heard=24)
 _FIRST_GRADE_AGE: Final = 6
 _RICE_PER_DAY: Final = 0.115  # kilograms of one breakfast

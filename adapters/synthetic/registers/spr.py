@@ -27,6 +27,10 @@ CREATE TABLE person (spid TEXT PRIMARY KEY, family_no TEXT NOT NULL, line INTEGE
     state TEXT NOT NULL, replaced_by TEXT, registered_at TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE registered_in (spid TEXT NOT NULL, registry TEXT NOT NULL, id_kind TEXT NOT NULL, local_id TEXT NOT NULL,
     since TEXT NOT NULL);
+CREATE VIEW by_equity_card AS SELECT spid, local_id FROM registered_in WHERE id_kind = 'EQUITY_CARD';
+CREATE VIEW by_nssf_card AS SELECT spid, local_id FROM registered_in WHERE id_kind = 'NSSF_CARD';
+CREATE VIEW by_disability_card AS SELECT spid, local_id FROM registered_in WHERE id_kind = 'DISABILITY_CARD';
+CREATE VIEW by_local_id AS SELECT spid, local_id FROM registered_in WHERE id_kind = 'LOCAL_ID';
 """
 INDEXES: Final = """
 CREATE INDEX person_family ON person (family_no, line);
