@@ -9,6 +9,14 @@ from typing import Final
 _DATA, _CODE, _API = "core/v1/data/", "core/v1/code/", "core/v1/api-schemas/"
 _SR, _IBR, _DR, _CRVS = (f"extensions/{each}/v1/" for each in ("social", "ibr", "dr", "crvs"))
 
+FOLDERS: Final = ("core/v1", "extensions/social", "extensions/ibr", "extensions/dr", "extensions/crvs")
+EXCLUDED_FOLDERS: Final = {
+    "common/v1": "older drafts of what core/v1 holds; the OpenAPI files name core's",
+    "extensions/ess": "employment services: not a registry of the plan",
+    "extensions/fr": "farmers: not a registry of the plan",
+    "extensions/id": "identity with biometric data: not a registry of the plan, and no biometric data is exchanged",
+}
+
 # published JSON-LD file -> contract
 OBJECTS: Final = {
     f"{_DATA}Address": "address",

@@ -20,6 +20,8 @@ from tests.support.dci_names import (
     ELSEWHERE,
     ENVELOPES,
     EXCLUDED,
+    EXCLUDED_FOLDERS,
+    FOLDERS,
     MESSAGES,
     OBJECTS,
     RANGES_LEFT,
@@ -27,7 +29,6 @@ from tests.support.dci_names import (
 )
 
 Shared = Callable[[str], Path]
-FOLDERS: Final = ("core/v1", "extensions/social", "extensions/ibr", "extensions/dr", "extensions/crvs")
 URN: Final = re.compile(r"urn:spean:codes:dci:([a-z-]+):")
 
 
@@ -63,6 +64,12 @@ def ours(name: str) -> dict[str, Mapping[str, Any]]:
 
 def own_fields(name: str) -> set[str]:
     return set(contracts.schema(f"dci/{name}", "1.0.0").get("properties", ()))
+
+
+def test_every_published_folder_has_its_place(shared: Shared) -> None:
+    text = shared("standards/dci/objects-and-codes.txt").read_text(encoding="utf-8")
+    assert set(re.findall(r"^(?:DATA|CODE) ([^/]+/[^/]+)/", text, re.MULTILINE)) == {*FOLDERS, *EXCLUDED_FOLDERS}
+    assert all(EXCLUDED_FOLDERS.values()), "an exclusion says its reason"
 
 
 def test_every_published_file_has_its_place(shared: Shared) -> None:
