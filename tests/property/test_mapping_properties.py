@@ -140,12 +140,12 @@ def test_a_sound_record_always_holds_the_contract(record: dict[str, Any], sex: s
     assert ("birth_date" in mapped) is ("dob" in record)
 
 
-@given(JSON)
-def test_validation_accepts_or_raises_its_own_error(document: object) -> None:
-    for name in contracts.names():
-        found = outcome(partial(contracts.validate, name, "1.0.0", document), contracts.ContractViolation)
-        if found is not None:
-            assert found.value_type in {"null", "boolean", "integer", "number", "string", "object", "array"}
+@settings(deadline=None)  # a contract is compiled when it is first asked for
+@given(st.sampled_from(contracts.names()), JSON)
+def test_validation_accepts_or_raises_its_own_error(name: str, document: object) -> None:
+    found = outcome(partial(contracts.validate, name, "1.0.0", document), contracts.ContractViolation)
+    if found is not None:
+        assert found.value_type in {"null", "boolean", "integer", "number", "string", "object", "array"}
 
 
 @given(st.binary(max_size=200))
