@@ -43,7 +43,7 @@ def compose(config: AdapterConfig) -> Parts:
     """
     store = _store(config)
     key = _key(config, config.signatures.key_file, "signatures.key_file")
-    tokens = _tokens(config)
+    tokens = token_issuer(config)
     services = tuple(_service(config, each, store) for each in config.services)
     monitor = Monitor()
     app = RegistryApp(
@@ -118,7 +118,8 @@ def _key(config: AdapterConfig, path: Path | None, key: str) -> SigningKey | Non
     return None if path is None else load_signing_key(path, config=config.file, key=key)
 
 
-def _tokens(config: AdapterConfig) -> TokenIssuer | None:
+def token_issuer(config: AdapterConfig) -> TokenIssuer | None:
+    """Make what issues access tokens; None where nobody may ask without the bus. Raises :class:`ConfigError`."""
     callers = config.callers
     key = _key(config, callers.token_key_file, "callers.token_key_file")
     if key is None or callers.clients_file is None:
