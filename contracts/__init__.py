@@ -15,7 +15,7 @@ from contracts.catalog import (
     schema,
     versions,
 )
-from contracts.codes import CodeList, Label, UnknownCodeList, code_list, code_list_names
+from contracts.codes import CodeList, Label, UnknownCodeList, code_list, code_list_names, code_list_versions
 from contracts.khmer import comparison_key, normalise
 from contracts.validation import validate, violations
 from contracts.violation import ContractViolation
@@ -30,6 +30,7 @@ __all__ = [
     "allowed_codes",
     "code_list",
     "code_list_names",
+    "code_list_versions",
     "comparison_key",
     "examples",
     "field_schema",

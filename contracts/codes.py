@@ -28,13 +28,14 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class CodeList:
-    """One published list; ``codes`` keeps the published order."""
+    """One published list; ``codes`` keeps the published order, ``descriptions`` say more of each code."""
 
     name: str
     version: str
     title: Label
     description: Label
     codes: Mapping[str, Label]
+    descriptions: Mapping[str, Label]
 
     @property
     def urn(self) -> str:
@@ -54,6 +55,16 @@ def code_list_names() -> tuple[str, ...]:
     return tuple(sorted({name for name, _version in all_code_lists()}))
 
 
+def code_list_versions(name: str) -> tuple[str, ...]:
+    """Versions of a code list, oldest first; raises :class:`UnknownCodeList`."""
+    found = sorted(
+        (v for n, v in all_code_lists() if n == name), key=lambda each: [int(part) for part in each.split(".")]
+    )
+    if not found:
+        raise UnknownCodeList(f"no code list {name!r}")
+    return tuple(found)
+
+
 def code_list(name: str, version: str = "1.0.0") -> CodeList:
     """Return a list such as ``dci/sex-category``; raises :class:`UnknownCodeList`."""
     try:
@@ -65,10 +76,12 @@ def code_list(name: str, version: str = "1.0.0") -> CodeList:
 def _read(path: Path) -> CodeList:
     data = json.loads(path.read_text(encoding="utf-8"))
     codes = {each["code"]: Label(each["title"], each["x-title-km"]) for each in data["codes"]}
+    more = {each["code"]: Label(each["description"], each["x-description-km"]) for each in data["codes"]}
     return CodeList(
         name=data["name"],
         version=data["version"],
         title=Label(data["title"], data["x-title-km"]),
         description=Label(data["description"], data["x-description-km"]),
         codes=MappingProxyType(codes),
+        descriptions=MappingProxyType(more),
     )

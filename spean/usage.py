@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from spean import __version__, usage_archive, usage_evidence
+from spean import __version__, usage_archive, usage_contract, usage_evidence
 from spean.usage_access import report_arguments
 from spean.usage_log import export_arguments, list_arguments, show_arguments
 from spean.usage_verify import verify_arguments
@@ -175,6 +175,9 @@ GROUPS: Final = (
     Group("node", "an institution's security server", "ម៉ាស៊ីនមេសុវត្ថិភាពរបស់ស្ថាប័ន"),
     Group("log", "the message log: who asked whom for what, and the proof of it", "កំណត់ហេតុសារ៖ អ្នកណាសួរអ្វី និងភស្តុតាង"),
     Group("archive", "archives of the message log, linked to one another", "បណ្ណសារកំណត់ហេតុសារ ដែលតភ្ជាប់គ្នា"),
+    Group(
+        "contract", "the shared data standard: records, code lists, examples", "ស្តង់ដារទិន្នន័យរួម៖ កំណត់ត្រា បញ្ជីកូដ និងឧទាហរណ៍"
+    ),
     Group("adapter", "a programme's data in the shared standard", "ទិន្នន័យកម្មវិធី តាមស្តង់ដាររួម"),
     Group("sandbox", "a whole instance on this computer", "ប្រព័ន្ធសាកល្បងទាំងមូល លើកុំព្យូទ័រនេះ"),
 )
@@ -365,6 +368,44 @@ COMMANDS: Final = (
             "spean verify evidence/a.asice evidence/b.asice --conf verificationconf --json --extract messages",
         ),
         verify_arguments,
+    ),
+    Command(
+        ("contract", "list"),
+        "spean.commands.contract_list:run",
+        "list the records and code lists of the standard, with their versions",
+        "បង្ហាញបញ្ជីកំណត់ត្រា និងបញ្ជីកូដ ព្រមទាំងកំណែ",
+        ("spean contract list", "spean contract list cambodia", "spean contract list --codes"),
+        usage_contract.list_arguments,
+    ),
+    Command(
+        ("contract", "show"),
+        "spean.commands.contract_show:run",
+        "show the fields of a record, or the codes of a list",
+        "បង្ហាញវាលនៃកំណត់ត្រា ឬកូដនៃបញ្ជី",
+        ("spean contract show cambodia/person", "spean contract show dci/sex-category 1.0.0"),
+        usage_contract.show_arguments,
+    ),
+    Command(
+        ("contract", "validate"),
+        "spean.commands.contract_validate:run",
+        "say everything that is wrong with a document, without its values",
+        "ពិនិត្យឯកសារ ហើយប្រាប់កំហុសទាំងអស់ ដោយមិនបង្ហាញតម្លៃ",
+        (
+            "spean contract validate cambodia/person person.json",
+            "spean contract validate dci/sync-search-response@1.0.0 answer.json",
+        ),
+        usage_contract.validate_arguments,
+    ),
+    Command(
+        ("contract", "diff"),
+        "spean.commands.contract_diff:run",
+        "say what changed between two versions, and whom it breaks",
+        "ប្រៀបធៀបកំណែពីរ ហើយប្រាប់ថាការផ្លាស់ប្តូរណាប៉ះពាល់អ្នកប្រើ",
+        (
+            "spean contract diff cambodia/person@1.0.0 person-1.1.0.json",
+            "spean contract diff contracts-of-last-year contracts --as answer",
+        ),
+        usage_contract.diff_arguments,
     ),
     Command(
         ("adapter", "serve"),
