@@ -4,6 +4,7 @@ It refuses to know how bytes travel, how keys sign and how records become durabl
 types keep. ``frontdoor`` hands it requests, ``peers`` connections; what it raises becomes an answer in ``entrance``.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
@@ -13,7 +14,7 @@ from aiohttp import web
 from pki.clock import Clock
 from securityserver.consumer_stages import Answered, Held, Known, Logged, Received, Releasable, Routed, Signed, Verified
 from securityserver.credentials import Credentials
-from securityserver.incoming import Caller, Inflow, body_of, read_pieces
+from securityserver.incoming import Caller, at_once, body_of, read_pieces
 from securityserver.limits import Limits
 from securityserver.messagelog import BodySpool, Direction, Side, SpoolDirectory
 from securityserver.messages import Message, MessageReader, record_of, signed_parts, write_message
@@ -202,7 +203,7 @@ class Consumer:
         try:
             _require_hash_algorithm(head.fields.get(HASH_ALGORITHM_HEADER))
             decoder = Decoder(head.content_type, "response", MessageLimits(body=self.limits.body_bytes))
-            reader = MessageReader(decoder, self._inflow(peer, head))
+            reader = MessageReader(decoder, self._pieces(peer, head))
             answer = await reader.rest(await reader.head(), spool)
         except RemoteFault:
             raise
@@ -210,11 +211,11 @@ class Consumer:
             raise error.prefixed("ServiceFailed") from error
         return Answered(signed, answer)
 
-    def _inflow(self, peer: Reached, head: AnswerHead) -> Inflow:
+    def _pieces(self, peer: Reached, head: AnswerHead) -> AsyncIterator[bytes]:
         here = peer.answer_that_came(head)
         if here is not None:
-            return Inflow(here)
-        return Inflow(b"", read_pieces(peer.body(head), self.limits.read_seconds, PeerIoError))
+            return at_once(here)
+        return read_pieces(peer.body(head), self.limits.read_seconds, PeerIoError)
 
     def _verify(self, answered: Answered) -> Verified:
         """10. Verify the signature by the provider's member, then that it answers this request and no other."""

@@ -33,19 +33,17 @@ class Caller:
         return cls(connection is not None, peer_certificate(connection))
 
 
-@dataclass(frozen=True, slots=True)
-class Inflow:
-    """A body on its way in: what of it is here, and the rest as it comes; None when that is all."""
-
-    here: bytes
-    rest: AsyncIterator[bytes] | None = None
+async def at_once(data: bytes) -> AsyncIterator[bytes]:
+    """Give what is here already, as pieces are given."""
+    if data:
+        yield data
 
 
-def inflow_of(content: StreamReader, seconds: float, too_slow: type[XRoadError]) -> Inflow:
-    """Take what has come of a request's body; a small one came with its head, and needs no waiting."""
+def pieces_of(content: StreamReader, seconds: float, too_slow: type[XRoadError]) -> AsyncIterator[bytes]:
+    """Give a request's body; a small one came with its head, and needs no waiting."""
     if content.is_eof() and content.exception() is None:
-        return Inflow(content.read_nowait())
-    return Inflow(b"", read_pieces(content.iter_any(), seconds, too_slow))
+        return at_once(content.read_nowait())
+    return read_pieces(content.iter_any(), seconds, too_slow)
 
 
 async def read_pieces(pieces: AsyncIterator[bytes], seconds: float, too_slow: type[XRoadError]) -> AsyncIterator[bytes]:
@@ -82,12 +80,8 @@ async def body_of(http: web.BaseRequest, spool: BodySpool, seconds: float) -> Bo
         return None
     await _invite(http)
     try:
-        inflow = inflow_of(http.content, seconds, InvalidRequest)
-        if inflow.here:
-            await spool.write(inflow.here)
-        if inflow.rest is not None:
-            async for piece in inflow.rest:
-                await spool.write(piece)
+        async for piece in pieces_of(http.content, seconds, InvalidRequest):
+            await spool.write(piece)
     except BodyTooLarge as error:
         raise InvalidRequest(
             "The request's body is larger than this security server takes: send less at once, or have its limit raised."

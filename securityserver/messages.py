@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from securityserver.incoming import Inflow
 from securityserver.messagelog import EMPTY_BODY, Body, BodySpool, BodyTooLarge, Direction, Record, Side
 from xroad import soap, xades
 from xroad.algorithms import SHA512
@@ -66,13 +65,13 @@ class MessageReader:
 
     Args:
         decoder: for the message's content type and role.
-        inflow: the bytes.
+        pieces: the bytes as they come.
     """
 
-    def __init__(self, decoder: Decoder, inflow: Inflow) -> None:
-        self._decoder, self._inflow = decoder, inflow
+    def __init__(self, decoder: Decoder, pieces: AsyncIterator[bytes]) -> None:
+        self._decoder, self._pieces = decoder, pieces
         self._events: deque[Event] = deque()
-        self._begun = self._ended = False
+        self._ended = False
 
     async def head(self) -> MessageHead:
         """Read up to the head part.
@@ -123,20 +122,13 @@ class MessageReader:
     async def _more(self) -> bool:
         """Take in what comes next, until it makes an event; False at the end."""
         while not (self._events or self._ended):
-            piece = await self._piece()
+            piece = await anext(self._pieces, None)
             if piece is None:
                 self._ended = True
                 self._events.extend(self._decoder.finish())
             else:
                 self._events.extend(self._decoder.feed(piece))
         return bool(self._events)
-
-    async def _piece(self) -> bytes | None:
-        if not self._begun:
-            self._begun = True
-            if self._inflow.here:
-                return self._inflow.here
-        return None if self._inflow.rest is None else await anext(self._inflow.rest, None)
 
 
 def write_message(encoder: Encoder, ocsp: tuple[bytes, ...], message: Message) -> bytes | AsyncIterator[bytes]:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from pki.clock import Clock
 from securityserver.credentials import Credentials
-from securityserver.incoming import Caller, inflow_of
+from securityserver.incoming import Caller, pieces_of
 from securityserver.limits import Limits
 from securityserver.messagelog import BodySpool, BodyTooLarge, Direction, Side, SpoolDirectory
 from securityserver.messages import Message, MessageReader, record_of, signed_parts, write_message
@@ -154,9 +154,9 @@ class Provider:
         _require_hash_algorithm(http.headers.get(HASH_ALGORITHM_HEADER))
         limits = MessageLimits(body=self.limits.body_bytes)
         decoder = Decoder(http.headers.get("Content-Type", ""), "request", limits)
-        inflow = inflow_of(http.content, self.limits.read_seconds, PeerIoError)
+        pieces = pieces_of(http.content, self.limits.read_seconds, PeerIoError)
         direct = http.headers.get(REFERENCES_FIELD) == REFERENCES_DIRECT
-        return Received(MessageReader(decoder, inflow), certificate, direct)
+        return Received(MessageReader(decoder, pieces), certificate, direct)
 
     async def _open(self, received: Received) -> Opened:
         """6. Read the head, so that a stranger is refused before its body is taken in."""

@@ -4,20 +4,26 @@ It refuses to know signatures, logs and who may call what. The provider pipeline
 step 7.
 """
 
+import asyncio
 import ssl
+import time
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-import aiohttp
 from cryptography import x509
 from yarl import URL
 
+from securityserver.httpclient import AnswerHead, BrokenOff, HttpConnection, NotHttp
+from securityserver.incoming import at_once
 from securityserver.internaltls import InternalKey
 from securityserver.messagelog import Body
 from securityserver.serverconf import Service
 from securityserver.tls import NodeContext, service_context
+from securityserver.wire import Wire
 from serverkit.logs import get_logger
 from xroad.errors import (
     InvalidResponse,
@@ -32,11 +38,18 @@ from xroad.rest import RestRequest
 
 log = get_logger("services")
 
-# aiohttp would add these when the caller did not send them; the service must see what the caller sent (PR-REST 4.3).
-NEVER_ADDED: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 CONNECTIONS: Final = 256
 CONNECT_SECONDS: Final = 30.0
+# Shorter than servers keep idle connections, so that a request is seldom sent into one that is being closed.
+IDLE_SECONDS: Final = 15.0
+# How long an address of a name with several waits for the one before it (RFC 8305).
+NEXT_ADDRESS_SECONDS: Final = 0.25
 SCHEMES: Final = ("http", "https")
+# May be sent again when a kept connection turns out to be closed (RFC 9110, 9.2.2).
+IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+# With the other methods a service wants to be told the length of a body also when there is none (RFC 9110, 8.6).
+WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_HOP: Final = frozenset({"content-length", "expect"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,25 @@ class ServiceAnswer:
     body: AsyncIterator[bytes]
 
 
+class _Unreachable(Exception):  # noqa: N818  # says what was met
+    """No connection came about."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """A service's address: whom to connect to, how HTTP names it, and what its paths begin with."""
+
+    scheme: str
+    host: str
+    port: int
+    authority: str
+    path: str
+
+
+# Connections are kept by where they lead, and by the certificate that was asked for there.
+_Place = tuple[_Server, bytes | None]
+
+
 class ServiceClient:
     """One HTTP client for all services of a node.
 
@@ -58,17 +90,16 @@ class ServiceClient:
 
     def __init__(self, internal: InternalKey) -> None:
         self._internal = internal
-        self._contexts: dict[tuple[bool, bytes | None], NodeContext] = {}
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=NEVER_ADDED,
-        )
+        self._contexts: dict[bytes | None, NodeContext] = {}
+        self._idle: dict[_Place, deque[tuple[HttpConnection, float]]] = {}
+        self._slots = asyncio.Semaphore(CONNECTIONS)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._session.close()
+        for kept in self._idle.values():
+            for connection, _ in kept:
+                connection.close()
+        self._idle.clear()
 
     @asynccontextmanager
     async def call(self, service: Service, request: RestRequest, body: Body | None) -> AsyncIterator[ServiceAnswer]:
@@ -81,94 +112,162 @@ class ServiceClient:
             ServiceIoError: it is too slow, or broke off before or in the middle of its answer.
             ServiceFailed: `.SslAuthenticationFailed`: its TLS certificate is not the expected one.
         """
-        url = _address(service, request)
-        timeout = aiohttp.ClientTimeout(total=service.timeout, sock_connect=min(CONNECT_SECONDS, service.timeout))
+        place = _server_of(service), service.tls_certificate
+        until = asyncio.get_running_loop().time() + service.timeout
         try:
-            async with self._session.request(
-                request.verb,
-                url,
-                headers=_headers(request, body),
-                data=_content(body),
-                ssl=self._tls(service) if url.scheme == "https" else True,
-                allow_redirects=False,
-                timeout=timeout,
-            ) as answer:
-                headers = tuple(
-                    (name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
-                    for name, value in answer.raw_headers
-                )
-                yield ServiceAnswer(answer.status, answer.reason or "", headers, answer.content.iter_any())
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            await self._slot(until)
+            try:
+                connection, head = await self._asked(place, request, body, until)
+                here = connection.body_that_came(head)
+                pieces = connection.body(head, until) if here is None else at_once(here)
+                try:
+                    yield ServiceAnswer(head.status, head.reason, head.headers, pieces)
+                finally:
+                    self._keep(place, connection)
+            finally:
+                self._slots.release()
+        except (_Unreachable, BrokenOff, NotHttp, TimeoutError) as error:
             failure = _translated(error, service)
             log.warning("service_failed", service=str(service.id), code=failure.bare_code, reason=type(error).__name__)
             raise failure from error
 
-    def _tls(self, service: Service) -> ssl.SSLContext:
-        key = (service.tls_verify, service.tls_certificate)
-        if key not in self._contexts:
-            pinned = x509.load_der_x509_certificate(service.tls_certificate) if service.tls_certificate else None
-            context = service_context(pinned, verify=service.tls_verify)
+    async def _slot(self, until: float) -> None:
+        if self._slots.locked():
+            async with asyncio.timeout_at(until):
+                await self._slots.acquire()
+        else:
+            await self._slots.acquire()
+
+    async def _asked(
+        self, place: _Place, request: RestRequest, body: Body | None, until: float
+    ) -> tuple[HttpConnection, AnswerHead]:
+        """Send the request; once more when a kept connection was closed meanwhile and sending it twice does no harm."""
+        kept = self._kept(place)
+        if kept is not None:
+            try:
+                return kept, await _ask(kept, place[0], request, body, until)
+            except BrokenOff:
+                if request.verb not in IDEMPOTENT or not kept.silent:
+                    raise
+        opened = await self._opened(place, until)
+        return opened, await _ask(opened, place[0], request, body, until)
+
+    def _kept(self, place: _Place) -> HttpConnection | None:
+        kept, oldest = self._idle.get(place), time.monotonic() - IDLE_SECONDS
+        while kept:
+            connection, since = kept.pop()
+            if since > oldest and connection.reusable:
+                return connection
+            connection.close()
+        return None
+
+    def _keep(self, place: _Place, connection: HttpConnection) -> None:
+        kept, now = self._idle.setdefault(place, deque()), time.monotonic()
+        if connection.reusable:
+            kept.append((connection, now))
+        else:
+            connection.close()
+        for key, others in list(self._idle.items()):
+            while others and others[0][1] < now - IDLE_SECONDS:
+                others.popleft()[0].close()
+            if not others:
+                del self._idle[key]
+
+    async def _opened(self, place: _Place, until: float) -> HttpConnection:
+        loop, (server, certificate) = asyncio.get_running_loop(), place
+        tls = self._tls(certificate) if server.scheme == "https" else None
+        try:
+            async with asyncio.timeout_at(min(until, loop.time() + CONNECT_SECONDS)):
+                _, wire = await loop.create_connection(
+                    Wire, server.host, server.port, ssl=tls, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS
+                )
+        except OSError as error:  # TimeoutError and ssl.SSLError among them
+            raise _Unreachable from error
+        return HttpConnection(wire)
+
+    def _tls(self, certificate: bytes | None) -> ssl.SSLContext:
+        if certificate not in self._contexts:
+            context = service_context(x509.load_der_x509_certificate(certificate) if certificate else None)
             self._internal.load_into(context)
-            self._contexts[key] = context
-        return self._contexts[key]
+            self._contexts[certificate] = context
+        return self._contexts[certificate]
 
 
-def _address(service: Service, request: RestRequest) -> URL:
+async def _ask(
+    connection: HttpConnection, server: _Server, request: RestRequest, body: Body | None, until: float
+) -> AnswerHead:
+    content = None if body is None else body.open_reader() if body.inline is None else body.inline
+    try:
+        target, fields = _target(server, request), _headers(server, request, body)
+        return await connection.ask(request.verb, target, fields, content, until)
+    except BaseException:
+        connection.close()
+        raise
+
+
+@lru_cache(maxsize=1024)  # services of a node: hundreds at most
+def _server(url: str) -> _Server:
+    """Take a service's address apart.
+
+    Raises:
+        ValueError: nothing can be called by it.
+    """
+    parsed = URL(url, encoded=True)
+    if parsed.scheme not in SCHEMES or not parsed.host or not parsed.port or " " in url:
+        raise ValueError(url)
+    return _Server(parsed.scheme, parsed.host, parsed.port, parsed.host_port_subcomponent or "", parsed.raw_path)
+
+
+def _server_of(service: Service) -> _Server:
     if not service.url:
         raise ServiceMissingUrl(f"Service {service.id} has no address: its administrator must give it one.")
-    base = service.url.removesuffix("/") if request.service_path.startswith("/") else service.url
-    query = f"?{request.query}" if request.query is not None else ""
     try:
-        # The path and query stay as the caller wrote and signed them: no decoding, no normalising.
-        url = URL(f"{base}{request.service_path}{query}", encoded=True)
-        usable = url.scheme in SCHEMES and url.host and url.port  # a port out of range raises only when it is asked for
+        return _server(service.url)
     except ValueError as error:
-        raise _malformed(service) from error
-    if not usable:
-        raise _malformed(service)
-    return url
+        raise ServiceMalformedUrl(
+            f"The address of service {service.id} is no http or https URL: correct it."
+        ) from error
 
 
-def _malformed(service: Service) -> ServiceMalformedUrl:
-    return ServiceMalformedUrl(f"The address of service {service.id} is no http or https URL: correct it.")
+def _target(server: _Server, request: RestRequest) -> str:
+    # The path and query stay as the caller wrote and signed them: no decoding, no normalising.
+    path = server.path
+    if request.service_path:
+        path = path.removesuffix("/") + request.service_path
+    return path if request.query is None else f"{path}?{request.query}"
 
 
-def _headers(request: RestRequest, body: Body | None) -> list[tuple[str, str]]:
-    headers = [(name, value) for name, value in request.headers if name.lower() not in {"content-length", "expect"}]
-    return headers if body is None else [*headers, ("Content-Length", str(body.size))]
-
-
-def _content(body: Body | None) -> bytes | AsyncIterator[bytes] | None:
-    if body is None:
-        return None
-    return body.inline if body.inline is not None else body.open_reader()
+def _headers(server: _Server, request: RestRequest, body: Body | None) -> list[tuple[str, str]]:
+    headers = [("Host", server.authority)]
+    headers += [(name, value) for name, value in request.headers if name.lower() not in _HOP]
+    if body is not None or request.verb not in WITHOUT_BODY:
+        headers.append(("Content-Length", str(body.size if body is not None else 0)))
+    return headers
 
 
 def _translated(error: Exception, service: Service) -> XRoadError:
     name = str(service.id)
     match error:
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError() | aiohttp.ClientSSLError():
+        case Exception(__cause__=ssl.SSLError()):
             return ServiceFailed(
                 f"The TLS certificate of service {name} is not the expected one, or no TLS connection came about: "
                 "the provider's administrator must check the service's certificate in the security server.",
                 code_suffix="SslAuthenticationFailed",
             )
-        case aiohttp.ConnectionTimeoutError() | aiohttp.ClientConnectorError():
+        case _Unreachable():
             return ServiceNetworkError(
-                f"Service {name} cannot be reached from its security server: the provider must bring "
-                "it back or correct "
-                "its address."
+                f"Service {name} cannot be reached from its security server: the provider must bring it back or "
+                "correct its address."
             )
-        case aiohttp.ClientResponseError():
+        case NotHttp():
             return InvalidResponse(
                 f"What service {name} answered is no HTTP, or its headers are over the limits: the service must be "
                 "corrected."
             )
         case TimeoutError():
             return ServiceIoError(
-                f"Service {name} did not answer completely within {service.timeout:g} seconds. It may "
-                "have done its work: "
-                "find out before sending the request again."
+                f"Service {name} did not answer completely within {service.timeout:g} seconds. It may have done its "
+                "work: find out before sending the request again."
             )
         case _:
             return ServiceIoError(

@@ -58,19 +58,15 @@ def peer_client_context(authorities: Iterable[x509.Certificate]) -> NodeContext:
     return context
 
 
-def service_context(pinned: x509.Certificate | None, *, verify: bool) -> NodeContext:
+def service_context(pinned: x509.Certificate | None) -> NodeContext:
     """Build the context for calls to the institution's own services; the caller loads its key into it.
 
     Args:
-        pinned: the service's own certificate; None with ``verify`` means the machine's authorities and the host name.
-        verify: False when the administrator has said that the network between is trusted.
+        pinned: the service's own certificate; None means the machine's authorities and the host name.
     """
     context = NodeContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif pinned is not None:
+    if pinned is not None:
         context.check_hostname = False
         context.trust((pinned,))
     else:

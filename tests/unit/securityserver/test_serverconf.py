@@ -100,12 +100,11 @@ def test_certificates_by_file_and_in_the_text(tmp_path: Path) -> None:
     (tmp_path / "a.pem").write_text(pem("a"))
     text = f'[[client]]\nid = "A/B/C"\nconnection = "https"\ntls_certificates = ["a.pem", """{pem("b")}"""]\n'
     (tmp_path / "SERVICES.toml").write_text(
-        f'{text}[[client.service]]\ncode = "s"\nurl = "https://h"\ntls_certificate = "a.pem"\ntls_verify = false\n'
+        f'{text}[[client.service]]\ncode = "s"\nurl = "https://h"\ntls_certificate = "a.pem"\n'
     )
     (client,) = load_services(tmp_path / "SERVICES.toml").clients
     assert client.tls_certificates == {der("a"), der("b")}
     assert client.services[0].tls_certificate == der("a")
-    assert not client.services[0].tls_verify
 
 
 CLIENT = '[[client]]\nid = "A/B/C"\n'
@@ -118,6 +117,8 @@ ACCESS = f"{SERVICE}[[client.service.access]]\n"
     [
         ('[[client]]\nid = "A"', "client[1].id", "number of parts"),
         (CLIENT * 2, "", "client A/B/C is declared twice"),
+        (f"{SERVICE}tls_verify = false\n", "client[1].service[1]", "pin its certificate"),
+        (f"{SERVICE}tls_verify = true\n", "client[1].service[1]", "always verified"),
         (f'{CLIENT}connection = "ftp"', "client[1].connection", "https-no-auth"),
         (f'{CLIENT}connection = "https"', "client[1]", "tls_certificates"),
         (f'{CLIENT}tls_certificates = ["none.pem"]', "client A/B/C.tls_certificates", "No such file"),
