@@ -5,11 +5,12 @@ It refuses unknown codes, wrong shapes and absent required values; an error name
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from adapters.errors import RecordError, UnknownCodeError
 from adapters.mapping.model import (
     MISSING,
+    OWN,
     Action,
     ConstantRule,
     Kind,
@@ -20,7 +21,16 @@ from adapters.mapping.model import (
     ValueRule,
     join,
 )
-from adapters.mapping.transforms import TAKES_LIST, TransformError, UnknownCode, build
+from adapters.mapping.transforms import (
+    NORMALISE,
+    TAKES_LIST,
+    TOLERANT,
+    Step,
+    TransformError,
+    UnknownCode,
+    build,
+    code_list_of,
+)
 
 Record = dict[str, Any]
 Run = Callable[[Any, Record], None]
@@ -34,12 +44,22 @@ class _WrongShape(Exception):  # noqa: N818  # never leaves this module
     """A path leads through something that is not an object, or a list is needed and not there."""
 
 
-def compile_rules(mapping: Mapping, rules: tuple[Rule, ...], base: str = "") -> Run:
+class Watch(Protocol):
+    """Sees what a mapping does with a record; a record that is served is not watched, and costs nothing for it."""
+
+    def ran(self, rule: ValueRule | ConstantRule, source: str, scope: Any, target: Record) -> None:  # noqa: ANN401  # a part of a record
+        """A rule has read a part of the record and written, or not written, into an object."""
+
+    def coded(self, rule: ValueRule, source: str, code_list: str, code: object, *, known: bool) -> bool:
+        """A code was looked up; for an unknown one, True to go on as if it were some other code of the list."""
+
+
+def compile_rules(mapping: Mapping, rules: tuple[Rule, ...], base: str = "", watch: Watch | None = None) -> Run:
     """Return a function that runs all rules on one scope of the source and writes into one target object.
 
     ``base`` is the path of that scope in the record, for messages.
     """
-    runs = tuple(_compile(mapping, rule, base) for rule in rules)
+    runs = tuple(_compile(mapping, rule, base, watch) for rule in rules)
 
     def run(scope: Any, target: Record) -> None:  # noqa: ANN401  # whatever the source holds
         for each in runs:
@@ -48,21 +68,32 @@ def compile_rules(mapping: Mapping, rules: tuple[Rule, ...], base: str = "") -> 
     return run
 
 
-def _compile(mapping: Mapping, rule: Rule, base: str) -> Run:
+def _compile(mapping: Mapping, rule: Rule, base: str, watch: Watch | None) -> Run:
     match rule:
         case ConstantRule(to=to, value=value):
             write = _writer(to)
-            return lambda _scope, target: write(target, value)
+            return _seen(lambda _scope, target: write(target, value), rule, base, watch)
         case ValueRule():
-            return _compile_value(mapping, rule, base)
+            path = ", ".join(join(base, each) for each in rule.sources)
+            return _seen(_compile_value(mapping, rule, path, watch), rule, path, watch)
         case NestedRule():
-            return _compile_nested(mapping, rule, base)
+            return _compile_nested(mapping, rule, base, watch)
 
 
-def _compile_value(mapping: Mapping, rule: ValueRule, base: str) -> Run:
-    path = ", ".join(join(base, each) for each in rule.sources)
+def _seen(run: Run, rule: ValueRule | ConstantRule, path: str, watch: Watch | None) -> Run:
+    if watch is None:
+        return run
+
+    def seen(scope: Any, target: Record) -> None:  # noqa: ANN401  # as above
+        run(scope, target)
+        watch.ran(rule, path, scope, target)
+
+    return seen
+
+
+def _compile_value(mapping: Mapping, rule: ValueRule, path: str, watch: Watch | None) -> Run:
     read, write = _values_reader(rule), _writer(rule.to)
-    steps = tuple(build(each.name, each.argument, mapping.code_lists) for each in rule.transforms)
+    steps = tuple(_step(mapping, rule, place, path, watch) for place in range(len(rule.transforms)))
     settle = _settler(mapping, rule.label, path, rule.policy)
 
     def run(scope: Any, target: Record) -> None:  # noqa: ANN401  # as above
@@ -80,7 +111,55 @@ def _compile_value(mapping: Mapping, rule: ValueRule, base: str) -> Run:
                 return
         write(target, value)
 
-    return run
+    if rule.received is None:
+        return run
+    return _keeping(mapping, rule, path, (read, steps, _writer(rule.received)), run)
+
+
+def _keeping(
+    mapping: Mapping, rule: ValueRule, path: str, parts: tuple[_Read, tuple[Step, ...], _Write], run: Run
+) -> Run:
+    """Let a rule also write the text as it came, where normalising changed it to another one."""
+    read, steps, write_received = parts
+    place = [each.name for each in rule.transforms].index(NORMALISE)
+    before, normalise = steps[:place], steps[place]
+
+    def keep(scope: Any, target: Record) -> None:  # noqa: ANN401  # as above
+        run(scope, target)
+        try:
+            value = read(scope)
+            for step in before:
+                if value is MISSING or value is None or value == "":
+                    return
+                value = step(value)
+            normal = value if value is MISSING or value is None or value == "" else normalise(value)
+        except (TransformError, _WrongShape) as error:
+            raise _record_error(mapping, rule.label, path, error) from None
+        if normal not in {value, ""}:
+            write_received(target, value)
+
+    return keep
+
+
+def _step(mapping: Mapping, rule: ValueRule, place: int, path: str, watch: Watch | None) -> Step:
+    transform = rule.transforms[place]
+    step = build(transform.name, transform.argument, mapping.code_lists)
+    list_name = code_list_of(transform.name, transform.argument)
+    if watch is None or list_name is None:
+        return step
+    stand_in = next(iter(mapping.code_lists[list_name].values()))
+
+    def watched(value: Any) -> Any:  # noqa: ANN401  # as above
+        try:
+            found = step(value)
+        except UnknownCode as error:
+            if not watch.coded(rule, path, error.code_list, error.code, known=False):
+                raise
+            return stand_in
+        watch.coded(rule, path, list_name, value, known=True)
+        return found
+
+    return watched
 
 
 def _record_error(mapping: Mapping, label: str, path: str, error: Exception) -> RecordError:
@@ -89,9 +168,10 @@ def _record_error(mapping: Mapping, label: str, path: str, error: Exception) -> 
     return RecordError(mapping.name, label, path, str(error))
 
 
-def _compile_nested(mapping: Mapping, rule: NestedRule, base: str) -> Run:
+def _compile_nested(mapping: Mapping, rule: NestedRule, base: str, watch: Watch | None) -> Run:
     inner_base = base if rule.kind is Kind.APPEND_WHEN else join(base, rule.source)
-    run, pick = compile_rules(mapping, rule.rules, inner_base), _picker(mapping, rule, join(base, rule.source))
+    path = join(base, rule.source)
+    run, pick = compile_rules(mapping, rule.rules, inner_base, watch), _picker(mapping, rule, path)
     write, list_at = _writer(rule.to), _list_maker(rule.to)
 
     def first(scope: Any, target: Record) -> None:  # noqa: ANN401  # as above
@@ -177,7 +257,7 @@ def _values_reader(rule: ValueRule) -> _Read:
     readers = tuple(_reader(each) for each in rule.sources)
     if not (rule.transforms and rule.transforms[0].name in TAKES_LIST):
         return readers[0]
-    tolerant = rule.transforms[0].name == "join_name"
+    tolerant = rule.transforms[0].name in TOLERANT
 
     def read(scope: Any) -> Any:  # noqa: ANN401  # as above
         values = [each(scope) for each in readers]
@@ -188,6 +268,8 @@ def _values_reader(rule: ValueRule) -> _Read:
 
 
 def _reader(path: str) -> _Read:
+    if path == OWN:
+        return lambda scope: scope
     first, *rest = path.split(".")
 
     def read(scope: Any) -> Any:  # noqa: ANN401  # as above

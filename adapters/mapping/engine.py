@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from adapters.errors import ConfigError, RecordError
-from adapters.mapping.compiler import Record, Run, compile_rules
+from adapters.mapping.compiler import Record, Run, Watch, compile_rules
 from adapters.mapping.model import Mapping, NestedRule, ValueRule, join, walk
 
 
@@ -47,10 +47,17 @@ def compile_mapping(mapping: Mapping, shape: Iterable[str] | None = None) -> Com
         ConfigError: a rule reads a field that the source does not have, or a field is neither mapped nor ignored.
     """
     fields = None if shape is None else frozenset(shape)
-    known = frozenset(_sources(mapping)) | frozenset(each.path for each in mapping.ignored)
-    if fields is not None:
-        _check_shape(mapping, fields, known)
+    known = known_fields(mapping)
+    for key, problem in [] if fields is None else shape_problems(mapping, fields):
+        raise ConfigError(mapping.file, key, problem)
     return CompiledMapping(mapping, known, fields, compile_rules(mapping, mapping.rules))
+
+
+def watched(compiled: CompiledMapping, watch: Watch) -> CompiledMapping:
+    """Return the same mapping, seen at work: for checking and trying, not for serving."""
+    mapping = compiled.mapping
+    run = compile_rules(mapping, mapping.rules, watch=watch)
+    return CompiledMapping(mapping, compiled.known, compiled.shape, run)
 
 
 def leaf_paths(value: object, prefix: str = "") -> Iterator[str]:
@@ -82,16 +89,23 @@ def _counts(rule: ValueRule) -> bool:
     return bool(rule.transforms) and rule.transforms[0].name == "count"
 
 
-def _check_shape(mapping: Mapping, fields: frozenset[str], known: frozenset[str]) -> None:
+def known_fields(mapping: Mapping) -> frozenset[str]:
+    """Return the source paths that a mapping maps or ignores."""
+    return frozenset(_sources(mapping)) | frozenset(each.path for each in mapping.ignored)
+
+
+def shape_problems(mapping: Mapping, fields: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Yield what does not fit between a mapping and the fields of its source: the key and the problem."""
     for rule, path in _read_paths(mapping):
         if not any(field == path or field.startswith(f"{path}.") for field in fields):
-            raise ConfigError(mapping.file, rule, f"the source has no field {path}")
+            yield rule, f"the source has no field {path}"
     for ignored in mapping.ignored:
         if not any(field == ignored.path or field.startswith(f"{ignored.path}.") for field in fields):
-            raise ConfigError(mapping.file, "ignored", f"the source has no field {ignored.path}")
+            yield "ignored", f"the source has no field {ignored.path}"
+    known = known_fields(mapping)
     dropped = sorted(field for field in fields if not covered(field, known))
     if dropped:
-        raise ConfigError(mapping.file, "rules", f"neither mapped nor ignored with a reason: {', '.join(dropped)}")
+        yield "rules", f"neither mapped nor ignored with a reason: {', '.join(dropped)}"
 
 
 def _read_paths(mapping: Mapping) -> Iterator[tuple[str, str]]:

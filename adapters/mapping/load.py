@@ -6,11 +6,12 @@ The schema has the shape of a mapping; here stands what a schema cannot say.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import contracts
 from adapters import yamlfile
 from adapters.errors import ConfigError
+from adapters.mapping.amountsteps import units_fit
 from adapters.mapping.model import (
     Action,
     ConstantRule,
@@ -26,18 +27,20 @@ from adapters.mapping.model import (
     Where,
     join,
     walk,
+    written_by,
 )
-from adapters.mapping.transforms import CODED, TAKES_LIST, code_list_of
+from adapters.mapping.transforms import CODED, NORMALISE, TAKES_LIST, code_list_of
 
 _KINDS: Final = ("from", "constant", "each", "first", "append_when")
 _POLICY_KEYS: Final = ("required", "on_missing", "on_null", "on_empty", "default")
 _NOT_FOR: Final = {
     "from": ("where", "rules"),
-    "constant": ("where", "rules", "transform", *_POLICY_KEYS),
-    "each": ("where", "transform", "default"),
-    "first": ("transform", "default"),
-    "append_when": ("where", "transform", "default"),
+    "constant": ("where", "rules", "transform", "received", *_POLICY_KEYS),
+    "each": ("where", "transform", "received", "default"),
+    "first": ("transform", "received", "default"),
+    "append_when": ("where", "transform", "received", "default"),
 }
+_DAY_PARTS: Final = ("year", "month", "day")
 
 
 def load_mapping(path: FilePath) -> Mapping:
@@ -95,10 +98,23 @@ def _value_rule(file: str, key: str, label: str, item: dict[str, Any]) -> ValueR
         raise ConfigError(
             file, f"{key}.from", f"a list of paths goes with {' or '.join(sorted(TAKES_LIST))} as first transform"
         )
+    if takes_list and transforms[0].name == "date_from_parts" and len(sources) != len(_DAY_PARTS):
+        raise ConfigError(file, f"{key}.from", f"date_from_parts takes {', '.join(_DAY_PARTS)}")
     if any(each.name in TAKES_LIST for each in transforms[1:]):
         raise ConfigError(file, f"{key}.transform", f"{' and '.join(sorted(TAKES_LIST))} can only stand first")
+    _check_transforms(file, key, item, transforms)
     policy = _policy(file, key, item, missing=Action.OMIT, null=Action.NULL, empty=Action.KEEP)
-    return ValueRule(label, Path(item["to"]), tuple(Path(each) for each in sources), transforms, policy)
+    received = Path(item["received"]) if "received" in item else None
+    return ValueRule(label, Path(item["to"]), tuple(Path(each) for each in sources), transforms, policy, received)
+
+
+def _check_transforms(file: str, key: str, item: dict[str, Any], transforms: tuple[Transform, ...]) -> None:
+    names = [each.name for each in transforms]
+    if "received" in item and names.count(NORMALISE) != 1:
+        raise ConfigError(file, f"{key}.received", f"goes with {NORMALISE} among the transforms, once")
+    for each in transforms:
+        if each.name == "unit" and not units_fit(cast("dict[str, str]", each.argument)):
+            raise ConfigError(file, f"{key}.transform", "the two units do not measure the same")
 
 
 def _nested_rule(file: str, key: str, label: str, kind: Kind, item: dict[str, Any]) -> NestedRule:
@@ -139,8 +155,9 @@ def _check_target(mapping: Mapping) -> None:
         raise ConfigError(mapping.file, "target", f"there is no contract {mapping.contract} {mapping.contract_version}")
     for rule, _source, target in walk(mapping.rules):
         path = join(target, rule.to)
-        if not contracts.has_field(mapping.contract, mapping.contract_version, path):
-            raise ConfigError(mapping.file, rule.label, f"{mapping.contract} has no field {path}")
+        for written in written_by(rule):
+            if not contracts.has_field(mapping.contract, mapping.contract_version, join(target, written)):
+                raise ConfigError(mapping.file, rule.label, f"{mapping.contract} has no field {join(target, written)}")
         if isinstance(rule, ConstantRule):
             _check_codes(mapping, rule.label, path, {rule.value})
 
@@ -187,9 +204,14 @@ def _check_scope(file: str, rules: tuple[Rule, ...]) -> None:
     written: dict[str, bool] = {}
     for rule in rules:
         appends = isinstance(rule, NestedRule) and rule.kind is not Kind.FIRST
-        for path, other_appends in written.items():
-            if path == rule.to and not (appends and other_appends):
-                raise ConfigError(file, rule.label, "another rule writes the same field")
-            if path.startswith(f"{rule.to}.") or rule.to.startswith(f"{path}."):
-                raise ConfigError(file, rule.label, f"another rule writes {path}, which contains it or lies within it")
-        written[rule.to] = appends
+        for own in written_by(rule):
+            for path, other_appends in written.items():
+                _check_pair(file, rule.label, own, path, both_append=appends and other_appends)
+            written[own] = appends
+
+
+def _check_pair(file: str, label: str, own: str, other: str, *, both_append: bool) -> None:
+    if other == own and not both_append:
+        raise ConfigError(file, label, "another rule writes the same field")
+    if other.startswith(f"{own}.") or own.startswith(f"{other}."):
+        raise ConfigError(file, label, f"another rule writes {other}, which contains it or lies within it")

@@ -20,6 +20,7 @@ class Missing(Enum):
 
 
 MISSING: Final = Missing.MISSING
+OWN: Final = "."  # the path of an element itself, in a list of texts or numbers
 
 
 class Action(StrEnum):
@@ -59,6 +60,7 @@ class ValueRule:
     sources: tuple[Path, ...]
     transforms: tuple[Transform, ...]
     policy: Policy
+    received: Path | None = None  # where the text stands as it came, if normalising changed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,14 @@ def walk(rules: tuple[Rule, ...], source: str = "", target: str = "") -> Iterato
             yield from walk(rule.rules, inner, join(target, rule.to))
 
 
+def written_by(rule: Rule) -> tuple[Path, ...]:
+    """Return the target paths that a rule may write, within its scope."""
+    received = rule.received if isinstance(rule, ValueRule) else None
+    return (rule.to,) if received is None else (rule.to, received)
+
+
 def join(prefix: str, path: str) -> str:
-    """Join two dotted paths."""
+    """Join two dotted paths; a path that is one dot is what the prefix names itself."""
+    if path == OWN:
+        return prefix
     return f"{prefix}.{path}" if prefix else path

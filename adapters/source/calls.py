@@ -88,6 +88,10 @@ class CallSource:
                 number += 1
                 yield Placed(self._place(record, number), record)
 
+    async def count(self) -> int | None:
+        """Not told: services say it, if at all, on their pages."""
+        return None
+
     async def check(self) -> None:
         """Ask whether the service can be reached."""
         async with _in_time(self._definition):

@@ -61,6 +61,10 @@ class FilesSource:
         """Read all records of the newest whole file."""
         return self._newest().batches()
 
+    def count(self) -> int | None:
+        """Count the records of the newest whole file."""
+        return self._newest().count()
+
     def check(self) -> None:
         """Raise :class:`SourceError` unless the newest file can be read as declared."""
         self._newest().check()

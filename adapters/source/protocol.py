@@ -50,6 +50,9 @@ class Source(Protocol):
     def stream(self) -> AsyncIterator[Placed]:
         """Yield every record, a batch in memory at a time; raises :class:`SourceError`."""
 
+    async def count(self) -> int | None:
+        """Return how many records there are, None where that cannot be told in time."""
+
     async def check(self) -> None:
         """Raise :class:`SourceError` unless all that is declared is there."""
 
@@ -69,6 +72,9 @@ class BlockingSource(Protocol):
 
     def batches(self) -> Iterator[list[Placed]]:
         """As :meth:`Source.stream`, some records at a time."""
+
+    def count(self) -> int | None:
+        """As :meth:`Source.count`."""
 
     def check(self) -> None:
         """As :meth:`Source.check`."""
@@ -100,6 +106,10 @@ class ThreadedSource:
         while (batch := await loop.run_in_executor(self._threads, _next, batches)) is not None:
             for placed in batch:
                 yield placed
+
+    async def count(self) -> int | None:
+        """Count in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.core.count)
 
     async def check(self) -> None:
         """Check in a thread."""

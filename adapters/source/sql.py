@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, column, inspect, select
+from sqlalchemy import ColumnElement, Connection, column, func, inspect, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -76,6 +76,15 @@ class SqlSource:
             if len(rows) < BATCH:
                 return
             last = rows[-1][0]
+
+    def count(self) -> int | None:
+        """Count the records; None when the database needs longer for that than a statement may take."""
+        try:
+            with self._reading() as connection:
+                counted = select(func.count()).select_from(table_of(self.definition.root.table))
+                return int(connection.execute(counted).scalar_one())
+        except SourceTimeoutError:
+            return None
 
     def check(self) -> None:
         """Raise :class:`SourceError` unless each declared table and column can be read, and each attribute compared."""
