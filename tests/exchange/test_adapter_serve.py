@@ -1,4 +1,7 @@
 import asyncio
+import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from adapters.serve import serve
 from adapters.synthetic import generate
 from tests.support.adapters import NOW, expression, search_item, search_message
 from tests.support.registry import Caller, make_adapter
+from tests.support.sandboxes import free_ports
 
 GROUND = {"ts": NOW, "purpose": {"code": "ELIGIBILITY", "ref_uri": "https://example.test/ground"}}
 
@@ -66,6 +70,33 @@ async def test_it_starts_fast(tmp_path: Path) -> None:
         await started(tasks, make_adapter(tmp_path), stop)
         assert time.monotonic() - began < 5  # 0.1 s on an idle machine; generous, since tests share theirs
         stop.set()
+
+
+async def test_what_is_seen_from_outside_holds_no_personal_value(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    path = make_adapter(tmp_path, metrics=f"127.0.0.1:{port}")
+    program = [sys.executable, "-m", "spean", "adapter", "serve", str(path)]
+    process = await asyncio.create_subprocess_exec(*program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
+    try:
+        started_line = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+        async with aiohttp.ClientSession() as session:
+            caller = Caller(session, started_line["url"])
+            await caller.results(search_message(search_item({"type": "LOCAL_ID", "value": "p1"})))
+            await caller.post(b"SENSITIVE", headers={"Content-Type": "SENSITIVE", "X-Road-Id": "SENSITIVE VALUE"})
+            async with session.get(f"http://127.0.0.1:{port}/metrics") as response:
+                metrics = await response.text()
+            async with session.get(f"http://127.0.0.1:{port}/healthz") as response:
+                assert response.status == 200
+    finally:
+        process.terminate()
+        rest, _errors = await process.communicate()
+    lines = [json.loads(line) for line in rest.splitlines()]
+    assert [each["event"] for each in lines] == ["registry_request", "registry_request", "adapter_stopped"]
+    assert 'spean_adapter_records_total{operation="/registry/sync/search",service="person"} 1.0' in metrics
+    for value in ('"p1"', "Dara", "SENSITIVE", "m-1"):
+        assert value not in metrics
+        assert value not in rest.decode()
 
 
 async def test_a_source_without_a_declared_column_does_not_start(tmp_path: Path) -> None:

@@ -1,0 +1,137 @@
+import asyncio
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spean.cli import main
+from tests.support.adapters import CLIENT, search_item, search_message, write_yaml
+from tests.support.registry import MAPPING, RELEASE, RULE, SOURCE, make_adapter, running
+
+CARD = "012345678"
+FILES = ("source.yaml", "mapping.yaml", "release.yaml")
+PEOPLE = """
+INSERT INTO person VALUES ('012345678', 'Sokha', 'F', '1985-02-03', 41, '01020101'),
+    ('987654321', 'Vuthy', 'M', '1984-02-03', 42, '01020101');
+"""
+SPIDS = "INSERT INTO card VALUES ('spid-1', '012345678'), ('spid-2', '987654321');"
+
+
+def by_card(data: object) -> Any:
+    """Turn the little registry's own numbers into ID card numbers."""
+    return json.loads(json.dumps(data).replace("LOCAL_ID", "KHM_ID"))
+
+
+def registry(folder: Path, name: str, *, extra: str) -> Path:
+    (folder / name).mkdir(parents=True)
+    rule = by_card(RULE) | {"for": ["ELIGIBILITY"], "fields": ["name", "identifier[identifier_type=KHM_ID]"]}
+    path = make_adapter(
+        folder / name, extra=extra, source=by_card(SOURCE), release=RELEASE | {"give": [rule]}, adapter=name
+    )
+    write_yaml(folder / name / "mapping.yaml", by_card(MAPPING))
+    return path
+
+
+@pytest.fixture
+def registries(tmp_path: Path) -> list[Path]:
+    """Two registries: one knows SPIDs and ID cards, the other ID cards; the other was asked about two people."""
+    paths = [registry(tmp_path, "spr", extra=PEOPLE + SPIDS), registry(tmp_path, "fund", extra=PEOPLE)]
+    purpose: dict[str, Any] = {"authorize": {"purpose": {"code": "ELIGIBILITY"}}}
+
+    async def ask() -> None:
+        async with running(paths[1]) as caller:
+            for number in (CARD, "987654321"):
+                item = search_item({"type": "KHM_ID", "value": number}, **purpose)
+                assert (await caller.results(search_message(item)))[0]["status"] == "succ"
+            refused = search_item({"type": "KHM_ID", "value": CARD})
+            assert (await caller.results(search_message(refused)))[0]["status"] == "rjct"
+
+    asyncio.run(ask())
+    return paths
+
+
+def report(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    assert main(["access-report", *map(str, words)]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_spid_finds_what_was_asked_by_another_number(
+    registries: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = json.loads(report(capsys, "--spid", "spid-1", *registries, "--json"))
+    assert [(each["adapter"], each["outcome"], each["client"]) for each in found] == [
+        ("fund", "given", CLIENT),
+        ("fund", "refused", CLIENT),
+    ]
+    assert found[0]["purpose_title"] == {"en": "Check who can get it", "km": "ពិនិត្យសិទ្ធិ"}
+    assert [each["field"] for each in found[0]["given"]] == ["name", "identifier[identifier_type=KHM_ID]"]
+    assert found[1]["given"] == []
+    assert json.loads(report(capsys, "--spid", "spid-3", *registries, "--json")) == []
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [("en", ["who looked", "refused", "Check who"]), ("km", ["នរណាបានមើល", "បានបដិសេធ", "ពិនិត្យសិទ្ធិ"])],
+)
+def test_the_table_in_both_languages(
+    registries: list[Path], capsys: pytest.CaptureFixture[str], lang: str, words: list[str]
+) -> None:
+    text = report(capsys, "--id", f"KHM_ID:{CARD}", *registries, "--lang", lang)
+    assert len(text.splitlines()) == 3
+    assert all(word in text for word in words)
+    for hidden in (CARD, "Sokha", "spid-1"):
+        assert hidden not in text
+
+
+def test_a_number_can_be_given_without_showing_it(
+    registries: list[Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words, typed in ((("--spid", "-"), "spid-1"), (("--id", "KHM_ID:-"), CARD)):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"{typed}\n"))
+        assert len(json.loads(report(capsys, *words, *registries, "--json"))) == 2
+
+
+def test_all_adapters_of_a_sandbox(registries: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "sandbox" / "adapters"
+    folder.mkdir(parents=True)
+    for path in registries:
+        for each in path.parent.iterdir():
+            text = each.read_bytes()
+            if each.name == "adapter.yaml":
+                for name in (
+                    "source.yaml",
+                    "mapping.yaml",
+                    "release.yaml",
+                    "people.sqlite",
+                    "access.sqlite",
+                    "access.key",
+                ):
+                    text = text.replace(name.encode(), str(path.parent / name).encode())
+                (folder / f"{path.parent.name}.yaml").write_bytes(text)
+    assert len(json.loads(report(capsys, "--spid", "spid-1", "--sandbox", folder.parent, "--json"))) == 2
+
+
+def test_another_person_has_a_report_of_their_own(registries: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(report(capsys, "--spid", "spid-2", *registries, "--json"))
+    assert [each["outcome"] for each in found] == ["given"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--spid", "x"),
+        ("--id", "KHM_ID", "a.yaml"),
+        ("--spid", "x", "nothing.yaml"),
+        ("--spid", "x", "--sandbox", "none"),
+    ],
+)
+def test_what_cannot_be_answered_is_said(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["access-report", *words]) != 0
+    assert capsys.readouterr().err
+
+
+def test_nobody_looked(registries: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert "គ្មាននរណា" in report(capsys, "--spid", "spid-9", registries[0], "--lang", "km")
