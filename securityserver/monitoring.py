@@ -6,8 +6,6 @@ The two servers wrap each exchange in a ``Watch``; the pipelines tell it what th
 
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
@@ -30,6 +28,10 @@ UNKNOWN: Final = "unknown code"
 _REQUEST_ID: Final = re.compile(r"[0-9A-Fa-f-]{1,64}\Z")
 # From what a fast local service takes up to the longest timeouts.
 DURATIONS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+# Of a watch, what a refused exchange may lack.
+_IF_KNOWN: Final = ("client", "service", "query_id", "request_id", "peer", "status")
 
 
 @dataclass(slots=True)
@@ -78,6 +80,22 @@ class Stage:
         self._stages[self._name] = self._stages.get(self._name, 0.0) + time.monotonic() - self._begun
 
 
+class Watching:
+    """Counts one exchange as under way; a class, for the same reason."""
+
+    __slots__ = ("_gauge", "_side")
+
+    def __init__(self, side: Side, gauge: Gauge) -> None:
+        self._side, self._gauge = side, gauge
+
+    def __enter__(self) -> Watch:
+        self._gauge.inc()
+        return Watch(self._side)
+
+    def __exit__(self, *_: object) -> None:
+        self._gauge.dec()
+
+
 class Monitor:
     """Writes the line and the metrics; one a node."""
 
@@ -97,15 +115,9 @@ class Monitor:
         self._stages_of, self._bytes_of = cache(self._stages.labels), cache(self._bytes.labels)
         self._open_of = cache(self._open.labels)
 
-    @contextmanager
-    def watching(self, side: Side) -> Iterator[Watch]:
-        """Count an exchange as under way."""
-        gauge = self._open_of(side.value)
-        gauge.inc()
-        try:
-            yield Watch(side)
-        finally:
-            gauge.dec()
+    def watching(self, side: Side) -> "Watching":
+        """Count an exchange as under way, while in its context."""
+        return Watching(side, self._open_of(side.value))
 
     def done(self, watch: Watch) -> None:
         """Record an exchange that came to its end."""
@@ -142,17 +154,12 @@ class Monitor:
 
 
 def _facts(watch: Watch) -> dict[str, object]:
-    facts: dict[str, object] = {
-        "side": watch.side.value,
-        "client": watch.client,
-        "service": watch.service,
-        "query_id": watch.query_id,
-        "request_id": watch.request_id,
-        "peer": watch.peer,
-        "status": watch.status,
-        "request_bytes": watch.request_bytes,
-        "response_bytes": watch.response_bytes,
-        "milliseconds": round((time.monotonic() - watch.started) * 1000, 1),
-        "stages": {name: round(seconds * 1000, 1) for name, seconds in watch.stages.items()},
-    }
-    return {name: value for name, value in facts.items() if value is not None}
+    facts: dict[str, object] = {"side": watch.side.value}
+    for name in _IF_KNOWN:
+        value = getattr(watch, name)
+        if value is not None:
+            facts[name] = value
+    facts["request_bytes"], facts["response_bytes"] = watch.request_bytes, watch.response_bytes
+    facts["milliseconds"] = round((time.monotonic() - watch.started) * 1000, 1)
+    facts["stages"] = {name: round(seconds * 1000, 1) for name, seconds in watch.stages.items()}
+    return facts

@@ -99,7 +99,7 @@ def bound(**values: object) -> Iterator[None]:
 
 
 def _add_time(_logger: object, _method: str, event: Event) -> Event:
-    event["time"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    event["time"] = f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
     return event
 
 
@@ -134,7 +134,8 @@ def describe(error: BaseException) -> Mapping[str, object]:
 
 def _redact(_logger: object, _method: str, event: Event) -> Event:
     for key, value in event.items():
-        if key not in _OWN_KEYS and (type(value) not in _HARMLESS or _is_secret(key)):
+        plain = len(value) <= _MAX_TEXT if type(value) is str else type(value) in _HARMLESS
+        if not (plain and not _is_secret(key)) and key not in _OWN_KEYS:
             event[key] = _clean(key, value)
     return event
 
@@ -154,15 +155,15 @@ def _is_secret(key: str) -> bool:
 def _clean(key: str, value: object) -> object:
     if _is_secret(key):
         return _REDACTED
+    if type(value) in _HARMLESS:
+        return value
     if isinstance(value, str):
         return value if len(value) <= _MAX_TEXT else f"{value[:_MAX_TEXT]}…"
     if isinstance(value, bytes | bytearray | memoryview):
         return f"[{len(value)} bytes]"
     if isinstance(value, Mapping):
         return {str(inner): _clean(str(inner), content) for inner, content in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_clean(key, item) for item in value]
-    return value
+    return [_clean(key, item) for item in value] if isinstance(value, list | tuple | set | frozenset) else value
 
 
 _ENCODE: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, default=str, separators=(",", ":")).encode
