@@ -6,7 +6,7 @@ It refuses to know arguments, terminals and languages. ``spean`` calls it; the n
 import asyncio
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,7 @@ from securityserver.serverconf.store import read
 from serverkit.config import ConfigError
 from serverkit.database import Database
 from serverkit.http import stop_signal
-from serverkit.logs import configure_logs
+from serverkit.logs import bound, configure_logs
 
 # The message log's writer thread waits for the interpreter behind a busy event loop: 5 ms, Python's default, is felt in
 # every exchange under load; a fifth of it is not.
@@ -50,26 +50,44 @@ def init_node(config_file: Path) -> None:
     open_node_database(config.database).close()
 
 
-def run_node(config_file: Path, ready: Callable[[Node], None] = lambda _node: None) -> None:
-    """Run a node until SIGTERM or SIGINT, then let exchanges in flight finish.
+def run_node(*config_files: Path, ready: Callable[[Node], None] = lambda _node: None) -> None:
+    """Run a node, or several in this process, until SIGTERM or SIGINT, then let exchanges in flight finish.
 
     Args:
-        config_file: NODE.toml.
-        ready: called when all its ports are open.
+        config_files: one NODE.toml for each security server identity, with keys, data and ports of its own.
+        ready: called with each node when all its ports are open.
 
     Raises:
-        ConfigError, PkiError, DatabaseUnusable, SpoolUnusable, OSError: it cannot start.
+        ConfigError, PkiError, DatabaseUnusable, SpoolUnusable, OSError: one cannot start, and then none runs; in a
+            group when there are several.
     """
     configure_logs()
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
-    asyncio.run(_run(load_config(config_file), ready))
+    configs = [load_config(each) for each in config_files]
+    asyncio.run(_run(configs[0], ready) if len(configs) == 1 else _run_together(configs, ready))
 
 
 async def _run(config: NodeConfig, ready: Callable[[Node], None]) -> None:
     async with Node.running(config) as node:
         ready(node)
         await stop_signal()
+
+
+async def _run_together(configs: Sequence[NodeConfig], ready: Callable[[Node], None]) -> None:
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as nodes:
+        for config in configs:
+            nodes.create_task(_run_one_of(config, ready, stop))
+        await stop_signal()
+        stop.set()
+
+
+async def _run_one_of(config: NodeConfig, ready: Callable[[Node], None], stop: asyncio.Event) -> None:
+    with bound(server=str(config.server.id)):  # the nodes' lines share one stream
+        async with Node.running(config) as node:
+            ready(node)
+            await stop.wait()
 
 
 def apply_services(config_file: Path, services: Path, *, remove_all: bool = False) -> str:

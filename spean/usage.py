@@ -160,8 +160,16 @@ def _node_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="SERVICES.toml", help="where to write (default: the screen)")
 
 
-def _adapter(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", type=Path, metavar="ADAPTER.yaml", help="the adapter's configuration")
+def _nodes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "configs", type=Path, nargs="+", metavar="NODE.toml", help="the node's configuration; several share the process"
+    )
+
+
+def _adapters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "configs", type=Path, nargs="+", metavar="ADAPTER.yaml", help="its configuration; several share the process"
+    )
 
 
 def _sandbox(parser: argparse.ArgumentParser) -> None:
@@ -260,8 +268,8 @@ COMMANDS: Final = (
         "spean.commands.node_run:run",
         "run the security server until stopped",
         "ដំណើរការម៉ាស៊ីនមេសុវត្ថិភាព",
-        ("spean node run NODE.toml",),
-        _node,
+        ("spean node run NODE.toml", "spean node run mop/NODE.toml nssf/NODE.toml"),
+        _nodes,
     ),
     Command(
         ("node", "apply"),
@@ -412,8 +420,8 @@ COMMANDS: Final = (
         "spean.commands.adapter_serve:run",
         "answer the shared standard's searches from a programme's own data",
         "ឆ្លើយសំណួរតាមស្តង់ដាររួម ពីទិន្នន័យកម្មវិធី",
-        ("spean adapter serve ADAPTER.yaml",),
-        _adapter,
+        ("spean adapter serve ADAPTER.yaml", "spean adapter serve idpoor.yaml nssf.yaml"),
+        _adapters,
     ),
     Command(
         ("access-report",),

@@ -12,7 +12,7 @@ from adapters.synthetic.generation import (
     example_household,
     generate,
 )
-from adapters.synthetic.population import DEFAULT_HOUSEHOLDS, DEFAULT_SEED
+from adapters.synthetic.people import DEFAULT_HOUSEHOLDS, DEFAULT_SEED
 
 __all__ = [
     "ALL",

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from adapters.synthetic.people import TODAY
-from adapters.synthetic.population import DEFAULT_HOUSEHOLDS, DEFAULT_SEED, people
+from adapters.synthetic.people import DEFAULT_HOUSEHOLDS, DEFAULT_SEED, TODAY
 
 BASE: Final = ("idpoor", "nssf")
 """The registers of the small sandbox."""
@@ -64,9 +63,14 @@ def generate(
     Raises:
         FileExistsError: one of the files is there already.
     """
+    # Loaded here: who only finds the example again need not load the country's villages.
+    from adapters.synthetic.population import people  # noqa: PLC0415 - as above
+    from adapters.synthetic.stories import write_stories  # noqa: PLC0415 - as above
+
     made = people(households, seed)
     for each in registers:
         importlib.import_module(f"adapters.synthetic.registers.{each}").write(directory, made)
+    write_stories(directory, made)
     idpoor, nssf = directory / "idpoor.sqlite", directory / "nssf.sqlite"
     count = sum(len(household.people) for household in made.households)
     with closing(_open(nssf)) as members:

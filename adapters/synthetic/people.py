@@ -13,6 +13,8 @@ from adapters.synthetic.names import FEMALE, MALE, SURNAMES
 
 TODAY: Final = date(2026, 11, 1)  # ages and validity are as of this day, so that a population never changes by waiting
 _YEAR: Final = 365.25
+DEFAULT_HOUSEHOLDS: Final = 10_000
+DEFAULT_SEED: Final = 2026
 
 LEVELS: Final = ("POOR_1", "POOR_2", "NEAR_POOR", "NOT_POOR")
 _LEVEL_WEIGHTS: Final = (34, 44, 15, 7)  # an on-demand register holds mostly those who asked to be assessed

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from adapters.synthetic.people import Household, Human, Maker
+from adapters.synthetic.people import DEFAULT_HOUSEHOLDS, DEFAULT_SEED, Household, Human, Maker
 from adapters.synthetic.roll import Roll
 from adapters.synthetic.slips import Noted
 from adapters.synthetic.villages import Village, villages
 
-DEFAULT_HOUSEHOLDS: Final = 10_000
-DEFAULT_SEED: Final = 2026
 _MOVED_ON: Final = 17  # places further in the list: another village of the same part of the country
 
 

@@ -14,14 +14,16 @@ from spean.commands.common import serve_until_stopped, told
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve one adapter until SIGTERM or Ctrl-C."""
+    """Serve adapters, one or several in this process, until SIGTERM or Ctrl-C."""
     configure_logs()
 
-    async def one_adapter(stop: asyncio.Event) -> None:
-        await serve(arguments.config, stop=stop, ready=_tell)
+    async def adapters(stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as together:
+            for each in arguments.configs:
+                together.create_task(serve(each, stop=stop, ready=_tell))
 
     with told(ConfigError):
-        serve_until_stopped(one_adapter)
+        serve_until_stopped(adapters)
     return 0
 
 

@@ -1,6 +1,6 @@
-"""``spean node run``: runs a security server until it is told to stop.
+"""``spean node run``: runs a security server, or several in one process, until told to stop.
 
-It refuses to do anything itself: the node does. This is what the systemd unit starts.
+It refuses to do anything itself: the nodes do. This is what the systemd unit starts.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from spean.commands.node import NODE_ERRORS
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the node; SIGTERM and Ctrl-C let exchanges in flight finish."""
+    """Run the nodes; SIGTERM and Ctrl-C let exchanges in flight finish."""
     with told(*NODE_ERRORS):
-        run_node(arguments.config)
+        run_node(*arguments.configs)
     return 0

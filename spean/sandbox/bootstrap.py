@@ -16,14 +16,14 @@ from spean.commands import authority_init, authority_sign, central_init, node_in
 from spean.commands.node_request import Wanted
 from spean.commands.paths import public_folder
 from spean.sandbox import files
-from spean.sandbox.plan import INSTANCE, INSTITUTIONS, LOOPBACK, MEMBER_CLASS, Institution, Layout, Ports
+from spean.sandbox.plan import INSTANCE, LOOPBACK, MEMBER_CLASS, Institution, Layout, Ports
 
 
 def make(layout: Layout, ports: Ports, key_type: KeyType = "ec-p256") -> None:
     """Make everything of a new sandbox but its programmes; the nodes' keys are of one type."""
     url = f"http://{LOOPBACK}:{ports.authority}"
     authority = authority_init.make(layout.authority, layout.authority_pin, name=f"{INSTANCE} test CA", url=url)
-    for each in INSTITUTIONS:
+    for each in ports.institutions:
         _make_node(each, authority, layout, ports, key_type)
     authority.close()
     _make_central(layout, ports)
@@ -53,7 +53,7 @@ def _make_central(layout: Layout, ports: Ports) -> None:
         key_type="ec-p256",
         member_classes=(MemberClassEntry(MEMBER_CLASS, "Government"),),
         members=tuple(
-            MemberEntry(each.member, each.name, (SubsystemEntry(each.subsystem_code),)) for each in INSTITUTIONS
+            MemberEntry(each.member, each.name, (SubsystemEntry(each.subsystem_code),)) for each in ports.institutions
         ),
         servers=tuple(
             ServerEntry(
@@ -62,11 +62,11 @@ def _make_central(layout: Layout, ports: Ports) -> None:
                 auth_certificates=(Path("..") / _certificate_file(layout, each, "auth").relative_to(layout.root),),
                 clients=(each.subsystem,),
             )
-            for each in INSTITUTIONS
+            for each in ports.institutions
         ),
     )
     central_init.make(layout.central, config)
-    for each in INSTITUTIONS:
+    for each in ports.institutions:
         shutil.copyfile(layout.anchor, layout.node(each).with_name("anchor.xml"))
 
 

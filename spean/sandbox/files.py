@@ -7,11 +7,24 @@ for a node behind a wire.
 from pathlib import Path
 from typing import Final
 
+import adapters
 from spean.commands.node_toml import NodeSettings, node_toml
-from spean.sandbox.plan import LOOPBACK, MOP, NSAF, NSSF, SEARCH_PATH, Institution, Ports
+from spean.sandbox.plan import LOOPBACK, SEARCH_PATH, Institution, Ports, Service
 
-MAY_SEARCH: Final = {MOP.key: NSAF.subsystem, NSSF.key: NSAF.subsystem}
-"""Who may search which registry, and nothing else in it: the least right that the story needs."""
+PROGRAMMES: Final = Path(adapters.__file__).parent / "programmes"
+PATHS: Final = {
+    "Social": (SEARCH_PATH,),
+    "IBR": (SEARCH_PATH, "/registry/sync/enrolled"),
+    "DR": (SEARCH_PATH, "/registry/sync/disabled"),
+}
+"""What may be asked of each kind of registry: the least right that a programme needs."""
+
+_ACCESS: Final = """
+[[client.service.access]]
+subject = "{subject}"
+method = "POST"
+path = "{path}"
+"""
 
 
 def node_file(institution: Institution, ports: Ports, *, behind_wire: bool = False) -> str:
@@ -36,24 +49,42 @@ def node_file(institution: Institution, ports: Ports, *, behind_wire: bool = Fal
 
 
 def services_file(institution: Institution, ports: Ports) -> str:
-    """Give a SERVICES.toml: the institution's subsystem, and its registry with who may search in it."""
+    """Give a SERVICES.toml: the institution's subsystem, and its registries with who may ask them what."""
     client = f'[[client]]\nid = "{institution.subsystem}"\nconnection = "http"\n'
-    if institution.service is None:
-        return client
-    return f"""{client}
+    return client + "".join(_service(each, ports) for each in institution.services)
+
+
+def _service(service: Service, ports: Ports) -> str:
+    known = {str(each.subsystem) for each in ports.institutions}
+    access = "".join(
+        _ACCESS.format(subject=subject, path=path)
+        for subject in sorted(known & askers(service))
+        for path in PATHS[service.registry]
+    )
+    return f"""
 [[client.service]]
-code = "{institution.service.code}"
-url = "{adapter_url(institution, ports)}"
+code = "{service.code}"
+url = "{service_url(service, ports)}"
 timeout = 30
-
-[[client.service.access]]
-subject = "{MAY_SEARCH[institution.key]}"
-method = "POST"
-path = "{SEARCH_PATH}"
-"""
+{access}"""
 
 
-def adapter_url(institution: Institution, ports: Ports) -> str:
-    """Give the root of an institution's service at its adapter."""
-    service = f"/{institution.service.code}" if institution.service else ""
-    return f"http://{LOOPBACK}:{ports.adapter(institution)}{service}"
+def askers(service: Service) -> set[str]:
+    """Give the clients to whom a service gives anything at all, as its programme's release declaration says."""
+    from adapters import yamlfile  # noqa: PLC0415 - loaded beside the people's making, not before the start
+
+    folder = PROGRAMMES / service.programme
+    services = yamlfile.load(folder / "adapter.yaml", "adapter")["services"]
+    declared = next(each["release"] for each in services if each["code"] == service.code)
+    rules = yamlfile.load(folder / declared, "release")["give"]
+    return {client for rule in rules for client in rule["to"]}
+
+
+def adapter_url(programme: str, ports: Ports) -> str:
+    """Give the root of a programme's adapter."""
+    return f"http://{LOOPBACK}:{ports.adapter(programme)}"
+
+
+def service_url(service: Service, ports: Ports) -> str:
+    """Give the root of a service at its adapter."""
+    return f"{adapter_url(service.programme, ports)}/{service.code}"

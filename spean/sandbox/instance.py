@@ -17,44 +17,63 @@ from typing import Final
 from adapters.synthetic import ExampleHousehold, example_household
 from spean.errors import CommandError, UsageError
 from spean.sandbox import files, report
-from spean.sandbox.plan import INSTITUTIONS, LOOPBACK, Institution, Layout, Ports
+from spean.sandbox.casts import CASTS, SMALL, SOURCES, Cast
+from spean.sandbox.plan import LOOPBACK, Institution, Layout, Ports
 from spean.sandbox.ports import reserved
 from spean.sandbox.processes import Crew, Server, crew
 
-_STATE_VERSION: Final = 1
+_STATE_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A running sandbox: where it is, its ports, its servers, and a household to ask for."""
+    """A running sandbox: who plays, where it is, its ports, its servers, and a household to ask for."""
 
+    cast: Cast
     layout: Layout
     ports: Ports
     crew: Crew
     example: ExampleHousehold
 
 
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What the parts of a start share."""
+
+    cast: Cast
+    layout: Layout
+    ports: Ports
+    members: Crew
+    wired: Institution | None
+    new: bool
+
+
 @asynccontextmanager
-async def running(root: Path, base_port: int | None, *, wired: Institution | None = None) -> AsyncIterator[Instance]:
+async def running(
+    root: Path, base_port: int | None, *, wired: Institution | None = None, cast: Cast | None = None
+) -> AsyncIterator[Instance]:
     """Run the instance of a folder, and stop it at the end.
 
     Args:
         root: absolute; a folder that an earlier sandbox made, or that does not exist or is empty.
         base_port: first port, or None for the folder's own or any free range.
         wired: an institution whose registered message address is left to somebody else.
+        cast: who plays; None for the folder's own, or the small one.
 
     Raises:
         CommandError: the folder is another's or in use, ports are taken, or a server does not start.
     """
     layout = Layout(root)
-    with _locked(layout), reserved(_base_port(layout, base_port)) as ports:
-        layout.report.unlink(missing_ok=True)
-        async with crew() as members:
-            await _start(layout, ports, members, wired)
-            instance = Instance(layout, ports, members, _example(layout))
-            pids = {each.server.name: each.pid for each in members.running}
-            report.write(layout, ports, pids, instance.example)
-            yield instance
+    with _locked(layout):
+        cast = _cast(layout, cast)
+        with reserved(_base_port(layout, base_port), cast) as ports:
+            layout.report.unlink(missing_ok=True)
+            async with crew() as members:
+                await _start(_Start(cast, layout, ports, members, wired, not layout.state.exists()))
+                instance = Instance(cast, layout, ports, members, _example(layout))
+                pids = {each.server.name: each.pid for each in members.running}
+                report.write(layout, ports, pids, instance.example, cast)
+                yield instance
 
 
 @contextmanager
@@ -87,33 +106,48 @@ def _base_port(layout: Layout, requested: int | None) -> int | None:
     return own
 
 
-async def _start(layout: Layout, ports: Ports, members: Crew, wired: Institution | None) -> None:
-    """Make what is missing and start those whom others need first; both sides at once, so that the cores have work."""
-    new = not layout.state.exists()
-    sides = (_authority_side(layout, ports, members, new=new), _programme_side(layout, ports, members, new=new))
+def _cast(layout: Layout, wanted: Cast | None) -> Cast:
+    """Take the cast of the folder; its certificates are of no other."""
+    if not layout.state.exists():
+        return wanted or SMALL
+    own = CASTS[json.loads(layout.state.read_text()).get("cast", SMALL.name)]
+    if wanted not in {None, own}:
+        raise UsageError(f"The sandbox in {layout.root} is the {own.name} one. Choose another folder with --dir.")
+    return own
+
+
+async def _start(start: _Start) -> None:
+    """Make what is missing and start everyone; the two sides at once, so that the cores have work."""
+    sides = (_authority_side(start), _programme_side(start))
     for problem in await asyncio.gather(*sides, return_exceptions=True):
         if problem:
             raise problem
-    await members.ready()
-    layout.state.write_text(json.dumps({"version": _STATE_VERSION, "base_port": ports.base}) + "\n")
-    await members.spawn(_nodes(layout, ports, wired))
-    await members.ready()
+    state = {"version": _STATE_VERSION, "base_port": start.ports.base, "cast": start.cast.name}
+    start.layout.state.write_text(json.dumps(state) + "\n")
+    await start.members.ready()
 
 
-async def _authority_side(layout: Layout, ports: Ports, members: Crew, *, new: bool) -> None:
-    if new:
-        await asyncio.to_thread(_bootstrap, layout, ports)
-    await members.spawn(_authorities(layout, ports))
+async def _authority_side(start: _Start) -> None:
+    """Start those first whom the nodes need."""
+    if start.new:
+        await asyncio.to_thread(_bootstrap, start)
+    authorities = list(_authorities(start.layout, start.ports))
+    await start.members.spawn(authorities)
+    await start.members.ready({each.name for each in authorities})
+    await start.members.spawn(_nodes(start))
 
 
-async def _programme_side(layout: Layout, ports: Ports, members: Crew, *, new: bool) -> None:
-    if new:
-        await _make_programmes(layout, ports)
-    await members.spawn(_adapters(layout, ports))
+async def _programme_side(start: _Start) -> None:
+    if start.new:
+        await _make_programmes(start)
+    if start.cast.sources:
+        await start.members.spawn([_sources(start)])
+        await start.members.ready({SOURCES})
+    await start.members.spawn(_adapters(start))
 
 
-async def _make_programmes(layout: Layout, ports: Ports) -> None:
-    words = ("-m", "spean.sandbox.programmes", str(layout.root), str(ports.base))
+async def _make_programmes(start: _Start) -> None:
+    words = ("-m", "spean.sandbox.programmes", str(start.layout.root), str(start.ports.base), start.cast.name)
     process = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=asyncio.subprocess.DEVNULL)
     try:
         if await process.wait():
@@ -124,10 +158,10 @@ async def _make_programmes(layout: Layout, ports: Ports) -> None:
             await process.wait()
 
 
-def _bootstrap(layout: Layout, ports: Ports) -> None:
+def _bootstrap(start: _Start) -> None:
     from spean.sandbox import bootstrap  # noqa: PLC0415 - takes a second to load, in which the people are being made
 
-    bootstrap.make(layout, ports)
+    bootstrap.make(start.layout, start.ports)
 
 
 def _authorities(layout: Layout, ports: Ports) -> Iterator[Server]:
@@ -138,23 +172,41 @@ def _authorities(layout: Layout, ports: Ports) -> Iterator[Server]:
     yield Server("central", central, LOOPBACK, ports.central, "/healthz", layout.log("central"))
 
 
-def _nodes(layout: Layout, ports: Ports, wired: Institution | None) -> Iterator[Server]:
-    for each in INSTITUTIONS:
-        config = layout.node(each)
-        if each is wired:
-            config = config.with_name("NODE-wired.toml")
-            config.write_text(files.node_file(each, ports, behind_wire=True))
-        name = report.node_name(each)
-        words = ("node", "run", str(config))
-        yield Server(name, words, LOOPBACK, ports.node(each).metrics, "/healthz", layout.log(name))
+def _nodes(start: _Start) -> Iterator[Server]:
+    for name, keys in start.cast.nodes.items():
+        institutions = [start.cast.institution(key) for key in keys]
+        configs = [str(_node_file(start, each)) for each in institutions]
+        first, *others = (start.ports.node(each).metrics for each in institutions)
+        words = ("node", "run", *configs)
+        yield Server(name, words, LOOPBACK, first, "/healthz", start.layout.log(name), also=tuple(others))
 
 
-def _adapters(layout: Layout, ports: Ports) -> Iterator[Server]:
-    for each in INSTITUTIONS:
-        if each.service:
-            name = report.adapter_name(each.service.programme)
-            words = ("adapter", "serve", str(layout.adapter(each.service.programme)))
-            yield Server(name, words, LOOPBACK, ports.adapter(each), "/health", layout.log(name))
+def _node_file(start: _Start, each: Institution) -> Path:
+    config = start.layout.node(each)
+    if each is start.wired:
+        config = config.with_name("NODE-wired.toml")
+        config.write_text(files.node_file(each, start.ports, behind_wire=True))
+    return config
+
+
+def _adapters(start: _Start) -> Iterator[Server]:
+    for name, programmes in start.cast.adapters.items():
+        first, *others = map(start.ports.adapter, programmes)
+        words = ("adapter", "serve", *(str(start.layout.adapter(each)) for each in programmes))
+        yield Server(name, words, LOOPBACK, first, "/health", start.layout.log(name), also=tuple(others))
+
+
+def _sources(start: _Start) -> Server:
+    """The systems that are stood in for: what their adapters call."""
+    words: list[str] = []
+    for programme in start.cast.sources:
+        database = start.layout.registries / report.registry_of(programme)
+        listen = f"{LOOPBACK}:{start.ports.source(programme)}"
+        words += [programme, str(database), str(start.layout.secret(programme)), listen]
+    first, *others = map(start.ports.source, start.cast.sources)
+    log = start.layout.log(SOURCES)
+    module = "adapters.synthetic.servers"
+    return Server(SOURCES, tuple(words), LOOPBACK, first, "/health", log, module, tuple(others))
 
 
 def _example(layout: Layout) -> ExampleHousehold:

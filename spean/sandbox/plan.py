@@ -1,6 +1,7 @@
-"""What the sandbox consists of: three institutions, their identifiers, addresses and ports.
+"""What the sandbox consists of: institutions, their identifiers, addresses and ports; here the three of the small one.
 
-It refuses to create or start anything. Everything else in the sandbox reads its names and numbers here.
+It refuses to create or start anything. Everything else in the sandbox reads its names and numbers here; the nine of the
+full one are in :mod:`spean.sandbox.casts`.
 
 X-Road's global configuration names a server by host only, and one message port holds for the whole instance. On one
 computer, each node therefore has a loopback address of its own. It also listens on 127.0.0.1, with ports of its own,
@@ -22,28 +23,40 @@ DEFAULT_BASE_PORT: Final = 17600
 SEARCH_PATH: Final = "/registry/sync/search"
 """Where a DCI registry answers searches; the service's address is the part before it."""
 
-_NODE_PORTS: Final = 10  # each node's own ports start at a round number, so that people can tell them apart
-PORT_COUNT: Final = 4 * _NODE_PORTS
+_NODE_PORTS: Final = 10  # each institution's ports start at a round number, so that people can tell them apart
+_ADAPTERS_AT: Final = 5  # of the institution's ports, those after its node's
+_SOURCE_AT: Final = 8
+PORT_COUNT: Final = 10 * _NODE_PORTS
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A registry that an institution provides: its code on the bus, and the programme whose adapter it is."""
+    """A registry that an institution provides: its code on the bus, and the programme whose adapter it is.
+
+    ``registry`` is DCI's kind of registry, which decides the paths below the service.
+    """
 
     code: str
     programme: str
+    record: str = "Group"
+    registry: str = "Social"
 
 
 @dataclass(frozen=True, slots=True)
 class Institution:
-    """One member with one security server and one subsystem; ``number`` (1, 2, 3) gives its address and ports."""
+    """One member with one security server and one subsystem; ``number`` (1 to 9) gives its address and ports."""
 
     number: int
     name: str
     khmer: str
     member_code: str
     subsystem_code: str
-    service: Service | None
+    services: tuple[Service, ...] = ()
+
+    @property
+    def programmes(self) -> tuple[str, ...]:
+        """The programmes whose adapters it runs."""
+        return tuple(dict.fromkeys(each.programme for each in self.services))
 
     @property
     def key(self) -> str:
@@ -71,11 +84,11 @@ class Institution:
         return f"127.0.0.{10 + self.number}"
 
 
-MOP: Final = Institution(1, "Ministry of Planning", "ក្រសួងផែនការ", "MOP", "IDPOOR", Service("household", "idpoor"))
-NSSF: Final = Institution(
-    2, "National Social Security Fund", "បេឡាជាតិសន្តិសុខសង្គម", "NSSF", "MEMBERS", Service("membership", "nssf")
-)
-NSAF: Final = Institution(3, "National Social Assistance Fund", "បេឡាជាតិជំនួយសង្គម", "NSAF", "FAMILY-PACKAGE", None)
+HOUSEHOLD: Final = Service("household", "idpoor")
+MEMBERSHIP: Final = Service("membership", "nssf", "SchemeMembership")
+MOP: Final = Institution(1, "Ministry of Planning", "ក្រសួងផែនការ", "MOP", "IDPOOR", (HOUSEHOLD,))
+NSSF: Final = Institution(2, "National Social Security Fund", "បេឡាជាតិសន្តិសុខសង្គម", "NSSF", "MEMBERS", (MEMBERSHIP,))
+NSAF: Final = Institution(3, "National Social Assistance Fund", "បេឡាជាតិជំនួយសង្គម", "NSAF", "FAMILY-PACKAGE")
 INSTITUTIONS: Final = (MOP, NSSF, NSAF)
 
 
@@ -95,6 +108,8 @@ class Ports:
     """Every port of the sandbox, counted from one base."""
 
     base: int
+    institutions: tuple[Institution, ...] = INSTITUTIONS
+    sources: tuple[str, ...] = ()
 
     @property
     def message(self) -> int:
@@ -121,9 +136,14 @@ class Ports:
         """No server's: the sandbox holds it, so that two that start at once do not take the same range."""
         return self.base + 4
 
-    def adapter(self, institution: Institution) -> int:
-        """The adapter of a provider."""
-        return self.base + 4 + institution.number
+    def adapter(self, programme: str) -> int:
+        """The adapter of a programme."""
+        owner = self._owner(programme)
+        return self.node(owner).client_http + _ADAPTERS_AT + owner.programmes.index(programme)
+
+    def source(self, programme: str) -> int:
+        """The system that stands in for a programme's own, where that one is called."""
+        return self.node(self._owner(programme)).client_http + _SOURCE_AT
 
     def node(self, institution: Institution) -> NodePorts:
         """The ports that a node has for itself."""
@@ -132,14 +152,16 @@ class Ports:
 
     def listening(self) -> tuple[tuple[str, int], ...]:
         """Give every (host, port) that the sandbox will listen on."""
-        shared = tuple((each.address, port) for each in INSTITUTIONS for port in (self.message, self.ocsp))
-        single = [self.central, self.authority]
-        for each in INSTITUTIONS:
+        shared = tuple((each.address, port) for each in self.institutions for port in (self.message, self.ocsp))
+        single = [self.central, self.authority, *map(self.source, self.sources)]
+        for each in self.institutions:
             own = self.node(each)
             single += [own.client_http, own.client_https, own.message, own.ocsp, own.metrics]
-            if each.service:
-                single.append(self.adapter(each))
+            single += map(self.adapter, each.programmes)
         return shared + tuple((LOOPBACK, port) for port in single)
+
+    def _owner(self, programme: str) -> Institution:
+        return next(each for each in self.institutions if programme in each.programmes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +221,10 @@ class Layout:
     def adapter(self, programme: str) -> Path:
         """The configuration of a programme's adapter."""
         return self.root / "adapters" / f"{programme}.yaml"
+
+    def secret(self, programme: str) -> Path:
+        """What an adapter shows to the system that it calls."""
+        return self.root / "adapters" / f"{programme}.secret"
 
     def log(self, process: str) -> Path:
         """The log file of one process."""

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from spean.errors import CommandError, UsageError
+from spean.sandbox.casts import SMALL, Cast
 from spean.sandbox.plan import DEFAULT_BASE_PORT, LOOPBACK, PORT_COUNT, Ports
 
 HIGHEST_PORT: Final = 65535
@@ -19,7 +20,7 @@ _STEP: Final = 100  # sandboxes side by side: 17600, 17700, …
 
 
 @contextmanager
-def reserved(requested: int | None) -> Iterator[Ports]:
+def reserved(requested: int | None, cast: Cast = SMALL) -> Iterator[Ports]:
     """Take the requested range, or the first free one, and hold it against other sandboxes that start meanwhile.
 
     Raises:
@@ -27,21 +28,21 @@ def reserved(requested: int | None) -> Iterator[Ports]:
         CommandError: the range is taken, or this computer lacks a loopback address.
     """
     with ExitStack() as held:
-        yield _requested(requested, held) if requested is not None else _first_free(held)
+        yield _requested(requested, cast, held) if requested is not None else _first_free(cast, held)
 
 
-def _first_free(held: ExitStack) -> Ports:
+def _first_free(cast: Cast, held: ExitStack) -> Ports:
     for base in range(DEFAULT_BASE_PORT, DEFAULT_BASE_PORT + _ATTEMPTS * _STEP, _STEP):
-        ports = Ports(base)
+        ports = cast.ports(base)
         if _hold(ports, held) and first_taken(ports) is None:
             return ports
     raise CommandError("No free range of ports was found. Give one with --base-port N.")
 
 
-def _requested(base: int, held: ExitStack) -> Ports:
+def _requested(base: int, cast: Cast, held: ExitStack) -> Ports:
     if not LOWEST_PORT <= base <= HIGHEST_PORT - PORT_COUNT:
         raise UsageError(f"--base-port {base} is out of range: give {LOWEST_PORT} to {HIGHEST_PORT - PORT_COUNT}.")
-    ports = Ports(base)
+    ports = cast.ports(base)
     taken = first_taken(ports) if _hold(ports, held) else (LOOPBACK, ports.reservation)
     if taken:
         host, port = taken

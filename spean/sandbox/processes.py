@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Container, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,8 @@ T = TypeVar("T")
 class Server:
     """One server process: its name, the words after ``spean``, and where it tells whether it is well.
 
-    Measurements run servers that are not as they are delivered, out of a module of their own.
+    Measurements run servers that are not as they are delivered, out of a module of their own; so are the systems that
+    are stood in for. A process of several servers tells ``also`` on which further ports they say that they are well.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Server:
     health: str
     log: Path
     module: str = "spean"
+    also: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,14 @@ class Crew:
         for server in servers:
             self.running.append(await _spawn(server))
 
-    async def ready(self) -> None:
-        """Wait until every server that was started is healthy.
+    async def ready(self, names: Container[str] | None = None) -> None:
+        """Wait until every server that was started, or is named, is healthy.
 
         Raises:
             CommandError: one ended or did not answer in time; the sentence has its last log lines.
         """
         deadline = time.monotonic() + START_SECONDS
-        waiting = self.running
+        waiting = [each for each in self.running if names is None or each.server.name in names]
         while waiting := [each for each in waiting if not await _is_ready(each)]:
             if time.monotonic() > deadline:
                 raise CommandError(_late(waiting[0]))
@@ -158,12 +160,15 @@ def _leash() -> tuple[str, ...]:
 async def _is_ready(each: Running) -> bool:
     if each.process.returncode is not None:
         raise CommandError(_death(each))
-    return await _healthy(each.server)
+    for port in (each.server.port, *each.server.also):
+        if not await _healthy(each.server, port):
+            return False
+    return True
 
 
-async def _healthy(server: Server) -> bool:
+async def _healthy(server: Server, port: int) -> bool:
     try:
-        reader, writer = await asyncio.open_connection(server.host, server.port)
+        reader, writer = await asyncio.open_connection(server.host, port)
     except OSError:
         return False
     try:
@@ -183,8 +188,12 @@ async def _report_death(each: Running, tell: Callable[[str], None]) -> None:
 def _death(each: Running) -> str:
     return (
         f"{each.server.name} ended with code {each.process.returncode}. {_shown_log(each.server)}\n"
-        f"  Start it again with: spean {' '.join(each.server.words)}"
+        f"  Start it again with: {_command(each.server)} {' '.join(each.server.words)}"
     )
+
+
+def _command(server: Server) -> str:
+    return "spean" if server.module == "spean" else f"python -m {server.module}"
 
 
 def _late(each: Running) -> str:

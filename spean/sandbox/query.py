@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from spean.sandbox.plan import NSAF, SEARCH_PATH, Institution
+from spean.sandbox.plan import NSAF, SEARCH_PATH, Institution, Service
 
 Document = Mapping[str, Any]
 
@@ -31,10 +31,15 @@ def membership_of(khmer_ids: Sequence[str]) -> Document:
     return _request("SchemeMembership", {"query_type": "expression", "query": query})
 
 
-def path_of(provider: Institution) -> str:
-    """Give the path of a registry's search on any security server's client port (PR-REST 4.1)."""
-    service = provider.service.code if provider.service else ""
-    return f"/r1/{provider.subsystem}/{service}{SEARCH_PATH}"
+def path_of(provider: Institution, service: Service | None = None) -> str:
+    """Give the path of a registry's search on any security server's client port (PR-REST 4.1).
+
+    Args:
+        provider: who answers.
+        service: which of its registries; the first when None.
+    """
+    code = (service or provider.services[0]).code
+    return f"/r1/{provider.subsystem}/{code}{SEARCH_PATH}"
 
 
 def subscribe_path(provider: Institution) -> str:

@@ -6,25 +6,33 @@ for it.
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from adapters.synthetic import ExampleHousehold
+from adapters.synthetic.stories import read_stories
 from spean.commands.paths import OCSP_PATH, TSA_PATH
 from spean.sandbox import query
-from spean.sandbox.files import adapter_url
-from spean.sandbox.plan import INSTANCE, INSTITUTIONS, LOOPBACK, MEMBER_CLASS, SEARCH_PATH, Institution, Layout, Ports
+from spean.sandbox.casts import SMALL, SOURCES, Cast
+from spean.sandbox.files import adapter_url, service_url
+from spean.sandbox.plan import INSTANCE, LOOPBACK, MEMBER_CLASS, SEARCH_PATH, Institution, Layout, Ports, Service
+
+FOLDERS: Final = frozenset({"moeys-scholarships", "school-feeding"})
+"""Programmes whose data are files dropped into a folder."""
 
 
-def write(layout: Layout, ports: Ports, pids: Mapping[str, int], example: ExampleHousehold) -> None:
+def write(layout: Layout, ports: Ports, pids: Mapping[str, int], example: ExampleHousehold, cast: Cast = SMALL) -> None:
     """Write the report in one step: a script never reads half of it."""
     draft = layout.report.with_suffix(".new")
-    draft.write_text(json.dumps(describe(layout, ports, pids, example), indent=2, ensure_ascii=False) + "\n")
+    draft.write_text(json.dumps(describe(layout, ports, pids, example, cast), indent=2, ensure_ascii=False) + "\n")
     draft.replace(layout.report)
 
 
-def describe(layout: Layout, ports: Ports, pids: Mapping[str, int], example: ExampleHousehold) -> dict[str, Any]:
+def describe(
+    layout: Layout, ports: Ports, pids: Mapping[str, int], example: ExampleHousehold, cast: Cast
+) -> dict[str, Any]:
     """Give everything that a script needs to drive the sandbox."""
     return {
+        "kind": cast.name,
         "instance": INSTANCE,
         "member_class": MEMBER_CLASS,
         "directory": str(layout.root),
@@ -34,30 +42,24 @@ def describe(layout: Layout, ports: Ports, pids: Mapping[str, int], example: Exa
         "authority": _authority(layout, ports) | _process(layout, "authority", pids),
         "central_server": _central(layout, ports) | _process(layout, "central", pids),
         "security_servers": [
-            _node(each, layout, ports) | _process(layout, node_name(each), pids) for each in INSTITUTIONS
+            _node(each, layout, ports) | _process(layout, cast.node_process(each), pids) for each in cast.institutions
         ],
         "adapters": [
-            _adapter(each, each.service.code, each.service.programme, layout, ports)
-            | _process(layout, adapter_name(each.service.programme), pids)
-            for each in INSTITUTIONS
-            if each.service
+            _adapter(each, service, layout, ports) | _process(layout, cast.adapter_process(service.programme), pids)
+            for each in cast.institutions
+            for service in each.services
+        ],
+        "sources": [
+            {"programme": each, "url": f"http://{LOOPBACK}:{ports.source(each)}"} | _process(layout, SOURCES, pids)
+            for each in cast.sources
         ],
         "example": {
             "equity_card": example.card_no,
             "household": example.household_uuid,
             "khmer_ids": list(example.khmer_ids),
         },
+        "stories": read_stories(layout.registries),
     }
-
-
-def node_name(institution: Institution) -> str:
-    """Name a node's process and log."""
-    return f"node-{institution.key}"
-
-
-def adapter_name(programme: str) -> str:
-    """Name an adapter's process and log."""
-    return f"adapter-{programme}"
 
 
 def _process(layout: Layout, name: str, pids: Mapping[str, int]) -> dict[str, Any]:
@@ -109,18 +111,26 @@ def _node(each: Institution, layout: Layout, ports: Ports) -> dict[str, Any]:
     }
 
 
-def _adapter(each: Institution, code: str, programme: str, layout: Layout, ports: Ports) -> dict[str, Any]:
-    url = adapter_url(each, ports)
+def _adapter(each: Institution, service: Service, layout: Layout, ports: Ports) -> dict[str, Any]:
+    url, root = service_url(service, ports), adapter_url(service.programme, ports)
     return {
-        "programme": programme,
+        "programme": service.programme,
         "subsystem": str(each.subsystem),
-        "service_code": code,
-        "service": f"{each.subsystem}/{code}",
+        "service_code": service.code,
+        "service": f"{each.subsystem}/{service.code}",
+        "registry_type": service.registry,
+        "record_type": service.record,
         "url": url,
         "search_path": SEARCH_PATH,
         "search_url": url + SEARCH_PATH,
-        "path_on_the_bus": query.path_of(each),
-        "health": f"{url}/health",
-        "config": str(layout.adapter(programme)),
-        "database": str(layout.registries / f"{programme}.sqlite"),
+        "path_on_the_bus": query.path_of(each, service),
+        "health": f"{root}/health",
+        "config": str(layout.adapter(service.programme)),
+        "database": str(layout.registries / registry_of(service.programme)),
     }
+
+
+def registry_of(programme: str) -> str:
+    """Name the file, or folder of files, that a programme's data is in."""
+    name = programme.replace("-", "_")
+    return name if programme in FOLDERS else f"{name}.sqlite"

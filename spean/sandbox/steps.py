@@ -18,7 +18,6 @@ from spean.sandbox.asking import Answer, Backend
 from spean.sandbox.instance import Instance
 from spean.sandbox.plan import MOP, NSAF, NSSF, Institution
 from spean.sandbox.query import Document
-from spean.sandbox.report import node_name
 from spean.sandbox.story import Story
 from spean.sandbox.wire import ReplaceOnce, StolenKeys, Wire
 from xroad.errors import XRoadError
@@ -172,7 +171,7 @@ def _holds_household(answer: Answer) -> bool:
 
 async def _expect_in_logs(scene: Scene, error_id: str, *sides: Institution) -> None:
     for side in sides:
-        log = scene.instance.layout.log(node_name(side))
+        log = scene.instance.layout.log(scene.instance.cast.node_process(side))
         found = bool(error_id) and await _appears(log, error_id)
         scene.story.expect(f"the id is in {side.member_code}'s log", came=found, wanted=True)
     if sides:

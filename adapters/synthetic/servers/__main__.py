@@ -1,4 +1,4 @@
-"""``python -m adapters.synthetic.servers pmrs DATABASE SECRET-FILE HOST:PORT mosvy DATABASE SECRET-FILE HOST:PORT``.
+"""``python -m adapters.synthetic.servers pmrs DATABASE SECRET-FILE HOST:PORT mosvy-disability …``.
 
 It refuses anything but these groups of four words, each a server. The sandbox starts it as one process; SIGTERM and
 Ctrl-C end it.
@@ -22,7 +22,7 @@ from serverkit.logs import configure_logs
 _WORDS: Final = 4
 _SERVERS: Final[dict[str, Callable[[Rows, str], web.Application]]] = {
     "pmrs": lambda rows, secret: PmrsServer(rows, secret).application(),
-    "mosvy": lambda rows, secret: MosvyServer(rows, secret).application(),
+    "mosvy-disability": lambda rows, secret: MosvyServer(rows, secret).application(),
 }
 
 

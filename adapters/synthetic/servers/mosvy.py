@@ -11,12 +11,12 @@ from typing import Final
 
 from aiohttp import BasicAuth, web
 
+from adapters.synthetic.servers.names import CLIENT
 from adapters.synthetic.servers.rows import Rows
 from adapters.synthetic.servers.soap import Answers, Arguments, Dispatcher, FaultError
 from serverkit.http import new_application
 
 NAMESPACE: Final = "urn:example:mosvy:disability:1"
-USER: Final = "spean"
 WSDL: Final = Path(__file__).parents[2] / "programmes" / "mosvy-disability" / "disability.wsdl"
 _PAGE: Final = 100
 _BY: Final = {
@@ -34,7 +34,7 @@ class MosvyServer:
 
     def __init__(self, rows: Rows, password: str) -> None:
         self._rows = rows
-        self._expected = BasicAuth(USER, password).encode()
+        self._expected = BasicAuth(CLIENT, password).encode()
         operations = {name: self._finder(column) for name, column in _BY.items()}
         self._dispatcher = Dispatcher(NAMESPACE, "Case", {**operations, "ListCases": self._list})
 

@@ -13,10 +13,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from adapters.synthetic.registers.pmrs import DIAGNOSES, FACILITIES
+from adapters.synthetic.servers.names import CLIENT
 from adapters.synthetic.servers.rows import Rows
 from serverkit.http import new_application
 
-CLIENT_ID: Final = "spean"
 TOKEN_SECONDS: Final = 600
 _PAGE: Final = 100
 _BY: Final = {"card_number": "card_number", "spid": "spid", "national_id": "national_id", "patient_no": "patient_no"}
@@ -67,7 +67,7 @@ class PmrsServer:
 
     async def _give_token(self, request: web.Request) -> web.Response:
         form = await request.post()
-        known = form.get("client_id") == CLIENT_ID and form.get("grant_type") == "client_credentials"
+        known = form.get("client_id") == CLIENT and form.get("grant_type") == "client_credentials"
         if not known or not hmac.compare_digest(str(form.get("client_secret")).encode(), self._secret.encode()):
             return web.json_response({"error": "invalid_client"}, status=401)
         return web.json_response({"access_token": self._token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS})
