@@ -32,6 +32,7 @@ from adapters.registry.callers import Caller, Callers
 from adapters.registry.keyfiles import SigningKey
 from adapters.registry.ledger import Circumstances, Ledger
 from adapters.registry.monitoring import Monitor, Seen, xroad_id
+from adapters.registry.openapi import add_documents
 from adapters.registry.operations import Operation
 from adapters.registry.public import Public
 from adapters.registry.service import Service
@@ -105,6 +106,7 @@ class RegistryApp:
             app.router.add_get(f"/{service.code}/health", partial(self._health, (service,)))
             self._public.add_routes(app.router, service)
         app.router.add_get("/health", partial(self._health, self._services))
+        add_documents(app.router, self._services)
         return app
 
     async def _health(self, services: Sequence[Service], _request: web.Request) -> web.Response:

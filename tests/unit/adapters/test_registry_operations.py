@@ -1,5 +1,6 @@
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -188,3 +189,16 @@ async def test_a_record_is_given_in_the_version_that_is_asked_for(tmp_path: Path
         assert result["data"]["version"] == "1.0.0"
         [result] = await caller.results(search_message(search_item(P1, version="7.0.0")))
     assert result["status_reason_message"] == "records are given in version 1.0.0"
+
+
+async def test_the_openapi_document_of_each_type_says_where_the_service_is(tmp_path: Path) -> None:
+    async with running(make_adapter(tmp_path, **of_type("DR"))) as caller:
+        for path in ("/openapi/dr.json", "/person/openapi/dr.json"):
+            async with caller.session.get(caller.url + path) as response:
+                document = await response.json()
+            base = urljoin(caller.url + path, f"{document['servers'][0]['url']}/")
+            assert base == f"{caller.url}/person/"
+            served = {each.path for each in OPERATIONS["DR"]}
+            assert served <= set(document["paths"])
+        async with caller.session.get(f"{caller.url}/openapi/sr.json") as response:
+            assert response.status == 404
