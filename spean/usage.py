@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from spean import __version__, usage_archive, usage_contract, usage_evidence
-from spean.usage_access import report_arguments
+from spean.usage_access import client_arguments, report_arguments
 from spean.usage_log import export_arguments, list_arguments, show_arguments
 from spean.usage_verify import verify_arguments
 
@@ -422,6 +422,14 @@ COMMANDS: Final = (
         "ឆ្លើយសំណួរតាមស្តង់ដាររួម ពីទិន្នន័យកម្មវិធី",
         ("spean adapter serve ADAPTER.yaml", "spean adapter serve idpoor.yaml nssf.yaml"),
         _adapters,
+    ),
+    Command(
+        ("adapter", "client"),
+        "spean.commands.adapter_client:run",
+        "let a client ask an adapter without the bus: make it a secret",
+        "អនុញ្ញាតឱ្យអតិថិជនសួរអាដាប់ទ័រដោយមិនឆ្លងកាត់ស្ពាន",
+        ("spean adapter client clients.yaml backend-1 --client KH/GOV/NSAF/FAMILY --secret-file backend-1.secret",),
+        client_arguments,
     ),
     Command(
         ("access-report",),

@@ -22,3 +22,18 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lang", choices=("en", "km"), default="en", help="language of the table (default: %(default)s)"
     )
+
+
+def client_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say who gets a secret, and where it goes."""
+    parser.add_argument("clients", type=Path, metavar="CLIENTS.yaml", help="the adapter's clients_file; made when new")
+    parser.add_argument("id", metavar="ID", help="the client's own name for itself (client_id)")
+    parser.add_argument(
+        "--client",
+        required=True,
+        metavar="INSTANCE/CLASS/MEMBER/SUBSYSTEM",
+        help="as which release declarations know it",
+    )
+    parser.add_argument(
+        "--secret-file", type=Path, required=True, metavar="FILE", help="new file for the secret; hand it over safely"
+    )

@@ -15,6 +15,7 @@ from adapters.errors import ConfigError
 from adapters.registry.public import TOKEN_ATTEMPTS
 from adapters.registry.ratelimit import MAX_NAMES, RateLimit
 from adapters.registry.tokens import BadTokenError, TokenIssuer, fits, hashed, load_clients
+from spean.cli import main
 from tests.support.adapters import CLIENT, search_item, search_message, write_yaml
 from tests.support.registry import Caller, make_adapter, running
 
@@ -178,3 +179,17 @@ def test_attempts_are_counted_for_a_minute() -> None:
     for number in range(MAX_NAMES + 10):
         limit.allows(str(number))
     assert len(limit._seen) <= MAX_NAMES
+
+
+def test_a_client_is_added_with_a_secret_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clients, secret = tmp_path / "clients.yaml", tmp_path / "secret"
+    words = ["adapter", "client", str(clients), "backend", "--client", CLIENT, "--secret-file", str(secret)]
+    assert main(words) == 0
+    assert main(words) == 1
+    found = load_clients(clients)["backend"]
+    made = secret.read_text().strip()
+    assert found.client == CLIENT
+    assert fits(made, found.secret)
+    assert secret.stat().st_mode & 0o077 == 0
+    assert made not in clients.read_text() + "".join(capsys.readouterr())
+    assert main([*words[:3], "other", "--client", "everyone", "--secret-file", str(tmp_path / "x")]) == 1
