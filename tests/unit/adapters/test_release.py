@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -229,3 +230,13 @@ def test_a_member_and_the_person_that_it_is_are_one() -> None:
     assert frozenset({PersonId("EQUITY_CARD", "e")}) in found
     assert frozenset({PersonId("LOCAL_ID", "1"), PersonId("KHM_ID", "a")}) in found
     assert not any({PersonId("KHM_ID", "a"), PersonId("KHM_ID", "b")} <= each for each in found)
+
+
+def test_the_example_of_the_page_is_a_declaration(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "least-data.md").read_text(encoding="utf-8")
+    found = re.search(r"```yaml\n(# release\.yaml\n.*?)```", page, re.DOTALL)
+    assert found is not None
+    (tmp_path / "release.yaml").write_text(found[1], encoding="utf-8")
+    served = [("cambodia/scheme-membership", "1.0.0")]
+    [rule] = load_release(tmp_path / "release.yaml", served=served, attributes=frozenset({"KHM_ID"})).rules
+    assert rule.to == {CLIENT}
