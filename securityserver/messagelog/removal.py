@@ -5,12 +5,15 @@ Without the mark `check` would report a record that is gone; a mark without its 
 """
 
 from collections.abc import Sequence
+from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select
 
 from securityserver.messagelog import partitions
 from securityserver.messagelog.records import DAY_MILLISECONDS
-from securityserver.messagelog.tables import BODY, BODY_CHUNK, RECORD, TREE_NODE
+from securityserver.messagelog.tables import ARCHIVE, BODY, BODY_CHUNK, RECORD, TREE_NODE
+
+_BODIES_AT_ONCE: Final = 1000
 
 
 class NotArchived(Exception):  # noqa: N818 - says what the administrator meets
@@ -45,26 +48,40 @@ def remove(connection: Connection, record_ids: Sequence[int], archive_id: int) -
     return len(rows)
 
 
-def drop_day(connection: Connection, day: int) -> int:
-    """Drop a day's partitions on PostgreSQL, once all of its records are archived, and tell how many there were.
+def drop_day(connection: Connection, day: int, before: int) -> int:
+    """Drop a day's partitions on PostgreSQL, once all its records are in archives, and tell how many there were.
 
     Args:
         connection: of a transaction.
         day: days since 1970-01-01.
+        before: the archives were read back before this time, in milliseconds since 1970.
 
     Raises:
-        NotArchived: one of its records has no time-stamp, archive or place in the stored tree.
+        NotArchived: one of its records has no time-stamp, no such archive, or no place in the stored tree.
     """
-    node, record = TREE_NODE.c, RECORD.c
+    record = RECORD.c
     within = (record.time >= day * DAY_MILLISECONDS) & (record.time < (day + 1) * DAY_MILLISECONDS)
-    placed = select(node.position).where(node.level == 1, node.position == record.leaf_index // 2).exists()
-    fit = record.timestamp_id.is_not(None) & record.archive_id.is_not(None) & placed
-    left = connection.execute(select(func.count()).select_from(RECORD).where(within, ~fit)).scalar_one()
-    if left:
-        raise NotArchived(f"{left} records of that day are not archived yet.")
+    partitions.close_to_writers(connection, day)
+    _require_archived(connection, within, before)
     columns = [TREE_NODE.c[name] for name in ("level", "position", "hash", "archive_id")]
     marks = select(literal(0), record.leaf_index, record.leaf_hash, record.archive_id).where(within)
     connection.execute(insert(TREE_NODE).from_select(columns, marks))
     dropped: int = connection.execute(select(func.count()).select_from(RECORD).where(within)).scalar_one()
+    large = select(record.body_id).where(within, record.body_id.is_not(None))
+    bodies = connection.execute(large).scalars().all()
     partitions.drop(connection, day)
+    for start in range(0, len(bodies), _BODIES_AT_ONCE):
+        connection.execute(delete(BODY).where(BODY.c.id.in_(bodies[start : start + _BODIES_AT_ONCE])))
     return dropped
+
+
+def _require_archived(connection: Connection, within: ColumnElement[bool], before: int) -> None:
+    node, record = TREE_NODE.c, RECORD.c
+    placed = select(node.position).where(node.level == 1, node.position == record.leaf_index // 2).exists()
+    safe = select(ARCHIVE.c.id).where(ARCHIVE.c.verified == 1, ARCHIVE.c.time < before)
+    # An archive that is planned has its records already, and no file yet.
+    archived = record.archive_id.is_not(None) & record.archive_id.in_(safe)
+    fit = record.timestamp_id.is_not(None) & archived & placed
+    left = connection.execute(select(func.count()).select_from(RECORD).where(within, ~fit)).scalar_one()
+    if left:
+        raise NotArchived(f"{left} records of that day are not archived yet.")

@@ -56,7 +56,7 @@ async def test_a_day_that_is_archived_is_dropped_whole_and_leaves_its_marks(
             await log.append(make_record(at=AT + timedelta(days=days), body=Body.of(b"body")))
     day = day_of(milliseconds(AT))
     with pytest.raises(NotArchived, match="2 records"), database.transaction() as connection:
-        drop_day(connection, day)
+        drop_day(connection, day, before=2)
     with database.transaction() as connection:
         for sql in (
             "INSERT INTO log_timestamp (id, time, token, authority) VALUES (1, 1, '', '')",
@@ -64,7 +64,7 @@ async def test_a_day_that_is_archived_is_dropped_whole_and_leaves_its_marks(
             "UPDATE log_record SET timestamp_id = 1, archive_id = 1",
         ):
             connection.execute(sa.text(sql))
-        assert drop_day(connection, day) == 2
+        assert drop_day(connection, day, before=2) == 2
     assert values(database, "SELECT count(*) FROM log_record") == [1]
     checker = Checker(database)
     assert list(checker.run()) == []
