@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from spean import __version__, usage_archive, usage_contract, usage_evidence
+from spean import __version__, usage_adapter, usage_archive, usage_contract, usage_evidence
 from spean.usage_access import client_arguments, report_arguments
 from spean.usage_log import export_arguments, list_arguments, show_arguments
 from spean.usage_verify import verify_arguments
@@ -414,6 +414,49 @@ COMMANDS: Final = (
             "spean contract diff contracts-of-last-year contracts --as answer",
         ),
         usage_contract.diff_arguments,
+    ),
+    Command(
+        ("contract", "docs"),
+        "spean.commands.contract_docs:run",
+        "write the data dictionary as pages, in Khmer and English",
+        "បង្កើតវចនានុក្រមទិន្នន័យ ជាទំព័រ ជាភាសាខ្មែរ និងអង់គ្លេស",
+        ("spean contract docs dictionary", "spean contract docs dictionary --check"),
+        usage_contract.docs_arguments,
+    ),
+    Command(
+        ("adapter", "new"),
+        "spean.commands.adapter_new:run",
+        "start an adapter's folder from a database, a JSON answer or a spreadsheet",
+        "ចាប់ផ្ដើមថតអាដាប់ទ័រថ្មី ពីមូលដ្ឋានទិន្នន័យ JSON ឬតារាង",
+        (
+            "spean adapter new pupils --from-sql url.txt --table pupil",
+            "spean adapter new meals --from-xlsx meals.xlsx --contract cambodia/school-feeding",
+        ),
+        usage_adapter.new_arguments,
+    ),
+    Command(
+        ("adapter", "check"),
+        "spean.commands.adapter_check:run",
+        "say all that is open in an adapter's files, and in its data",
+        "ពិនិត្យអ្វីដែលនៅខ្វះក្នុងឯកសារ និងទិន្នន័យរបស់អាដាប់ទ័រ",
+        ("spean adapter check ADAPTER.yaml", "spean adapter check ADAPTER.yaml --against-data"),
+        usage_adapter.check_arguments,
+    ),
+    Command(
+        ("adapter", "try"),
+        "spean.commands.adapter_try:run",
+        "show one record before and after, with the rule behind each value",
+        "បង្ហាញកំណត់ត្រាមួយ មុន និងក្រោយ ព្រមទាំងវិធាននៃតម្លៃនីមួយៗ",
+        ("spean adapter try ADAPTER.yaml record.json", "spean adapter try ADAPTER.yaml --id-file id.txt"),
+        usage_adapter.try_arguments,
+    ),
+    Command(
+        ("adapter", "export"),
+        "spean.commands.adapter_export:run",
+        "write a whole registry in the shared standard, whatever its size",
+        "សរសេរបញ្ជីទាំងមូលតាមស្តង់ដាររួម",
+        ("spean adapter export ADAPTER.yaml --service household --out households.jsonl",),
+        usage_adapter.export_arguments,
     ),
     Command(
         ("adapter", "serve"),

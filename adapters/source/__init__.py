@@ -9,7 +9,7 @@ from adapters.source.definition import SourceDefinition, SqlDefinition
 from adapters.source.filters import And, Comparison, Filter, Not, Operator, Or, Query, SortKey
 from adapters.source.loading import load_source, parse_source
 from adapters.source.opening import open_source
-from adapters.source.protocol import Found, Placed, Source
+from adapters.source.protocol import Found, Placed, Source, ThreadedSource
 from adapters.source.sql import SqlSource
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "SourceDefinition",
     "SqlDefinition",
     "SqlSource",
+    "ThreadedSource",
     "load_source",
     "open_source",
     "parse_source",

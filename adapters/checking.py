@@ -1,0 +1,135 @@
+"""Looks at a whole adapter before it serves: all its files, and on demand the data that they speak of.
+
+It refuses to stop at the first problem. What is found names file and place and says what to do; it never holds a value
+of a record. ``spean adapter check`` prints it.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from adapters import yamlfile
+from adapters.config import load_config
+from adapters.errors import ConfigError, SourceError
+from adapters.mapping import CompiledMapping, load_mapping
+from adapters.mapping.counting import Counting
+from adapters.mapping.review import Finding, Level, review
+from adapters.services import ServiceConfig, located
+from adapters.source import Connection, Source, SourceDefinition, ThreadedSource, load_source, open_source
+from adapters.source.files import FilesSource
+from adapters.source.sql import SqlSource
+
+_CORRECT = "correct it; the page about adapters describes every key"
+
+
+def look(path: Path) -> Iterator[Finding]:
+    """Yield what can be found in the files of an adapter, without its data."""
+    found = list(_files(path))
+    yield from found
+    if any(each.level is Level.ERROR for each in found):
+        return
+    try:
+        load_config(path)
+    except ConfigError as error:
+        yield _finding(error)
+
+
+def _files(path: Path) -> Iterator[Finding]:
+    try:
+        data = yamlfile.load(path, "adapter")
+    except ConfigError as error:
+        yield _finding(error)
+        return
+    for service in data["services"]:
+        yield from _service(path.resolve().parent, service)
+
+
+def _service(folder: Path, data: dict[str, Any]) -> Iterator[Finding]:
+    try:
+        source = load_source(located(folder, data["source"]))
+    except ConfigError as error:
+        yield _finding(error)
+        return
+    names = [
+        data["mapping"],
+        *data.get("other_versions", ()),
+        *([data["support_mapping"]] if "support_mapping" in data else ()),
+    ]
+    for name in names:
+        yield from _mapping(located(folder, name), source)
+
+
+def _mapping(path: Path, source: SourceDefinition) -> Iterator[Finding]:
+    try:
+        mapping = load_mapping(path)
+    except ConfigError as error:
+        yield _finding(error)
+        return
+    yield from review(mapping, source)
+
+
+def _finding(error: ConfigError) -> Finding:
+    return Finding(Level.ERROR, error.file, error.key, error.problem, _CORRECT)
+
+
+async def look_at_data(
+    service: ServiceConfig, connection: Connection, *, limit: int | None, tell: Callable[[int, int | None], None]
+) -> list[Finding]:
+    """Read a source, at most ``limit`` records, and return what does not fit.
+
+    Args:
+        service: of a loaded adapter file.
+        connection: the adapter's.
+        limit: None for all records.
+        tell: called now and then with the records read and how many there are, if that is known.
+    """
+    source = open_source(service.source, connection)
+    try:
+        return [*await _source_findings(source), *await _count(source, [*service.mappings.values()], limit, tell)]
+    except SourceError as error:
+        return [Finding(Level.ERROR, service.source.file, "source", str(error), "compare the file with the source")]
+    finally:
+        await source.close()
+
+
+async def _source_findings(source: Source) -> list[Finding]:
+    await source.check()
+    core, file = source.core if isinstance(source, ThreadedSource) else None, source.definition.file
+    if isinstance(core, SqlSource):
+        problem = "is selective, but no index starts with its column: a search would read the whole table"
+        remedy = "make an index in the database, or take 'selective' away"
+        return [
+            Finding(Level.WARNING, file, f"queries.attributes.{name}", problem, remedy) for name in core.unindexed()
+        ]
+    if isinstance(core, FilesSource) and core.report is not None:
+        return list(_file_findings(core))
+    return []
+
+
+def _file_findings(core: FilesSource) -> Iterator[Finding]:
+    report, file = core.report, core.definition.file
+    if report is None:
+        return
+    if report.bad_rows:
+        problem = f"{report.bad_rows} rows of {report.file} cannot be read, {report.rows} can"
+        yield Finding(Level.ERROR, file, "record", problem, f"see {core.bad_rows_file} for lines and reasons")
+    if report.unmentioned:
+        problem = f"{report.file} has columns that are not mentioned: {', '.join(report.unmentioned)}"
+        yield Finding(Level.NOTE, file, "record.fields", problem, "declare them, if the standard needs them")
+
+
+async def _count(
+    source: Source, mappings: list[CompiledMapping], limit: int | None, tell: Callable[[int, int | None], None]
+) -> list[Finding]:
+    counts, read = [Counting(each) for each in mappings], 0
+    total = await source.count()
+    async for placed in source.stream():
+        if limit is not None and read >= limit:
+            break
+        for each in counts:
+            each.take(placed.record)
+        read += 1
+        if read % 500 == 0:
+            tell(read, total)
+    tell(read, total)
+    return [finding for each in counts for finding in each.findings()]

@@ -1,0 +1,202 @@
+"""Guesses which field of a source is which field of the standard, by its name and by samples.
+
+It refuses to be clever: a guess is a rule that a person can read and correct, and a field that it does not know stays
+open, so that ``spean adapter check`` lists it. Names are known in English and Khmer.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+import contracts
+from adapters.mapping.target import fields_at
+from adapters.starting.proposal import Samples
+
+Rule = dict[str, Any]
+_WORDS: Final[Mapping[str, str]] = MappingProxyType({
+    **dict.fromkeys(("surname", "familyname", "lastname", "នាមត្រកូល", "គោត្តនាម"), "surname"),
+    **dict.fromkeys(("givenname", "firstname", "name", "namekh", "namekm", "នាមខ្លួន", "ឈ្មោះ", "នាម"), "given_name"),
+    **dict.fromkeys(("fullname", "ឈ្មោះពេញ", "គោត្តនាមនិងនាម", "នាមនិងគោត្តនាម"), "full_name"),
+    **dict.fromkeys(("surnamelatin", "surnameen", "lastnameen"), "surname_latin"),
+    **dict.fromkeys(("givennamelatin", "nameen", "namelatin", "firstnameen"), "given_name_latin"),
+    **dict.fromkeys(("sex", "gender", "ភេទ"), "sex"),
+    **dict.fromkeys(("dob", "birthdate", "dateofbirth", "born", "ថ្ងៃខែឆ្នាំកំណើត", "ថ្ងៃកំណើត"), "birth_date"),
+    **dict.fromkeys(("birthyear", "yearofbirth", "yob", "ឆ្នាំកំណើត"), "birth_year"),
+    **dict.fromkeys(("idcard", "khmerid", "khmid", "nationalid", "អត្តសញ្ញាណប័ណ្ណ", "លេខអត្តសញ្ញាណប័ណ្ណ"), "KHM_ID"),
+    **dict.fromkeys(("spid",), "SPID"),
+    **dict.fromkeys(("equitycard", "equitycardno", "ប័ណ្ណសមធម៌", "លេខប័ណ្ណសមធម៌"), "EQUITY_CARD"),
+    **dict.fromkeys(("villagecode", "លេខកូដភូមិ", "កូដភូមិ"), "village_code"),
+})  # fmt: skip
+_SEXES: Final[Mapping[str, str]] = MappingProxyType({
+    **dict.fromkeys(("M", "m", "male", "Male", "1", "ប្រុស", "ប"), "male"),
+    **dict.fromkeys(("F", "f", "female", "Female", "2", "ស្រី", "ស"), "female"),
+})  # fmt: skip
+_DAYS: Final = (
+    ("iso", re.compile(r"(\d{4})-\d{2}-\d{2}")),
+    ("iso-timestamp", re.compile(r"(\d{4})-\d{2}-\d{2}[T ].*")),
+    ("dmy-slash", re.compile(r"\d{1,2}/\d{1,2}/(\d{4})")),
+    ("dmy-dash", re.compile(r"\d{1,2}-\d{1,2}-(\d{4})")),
+    ("dmy-dot", re.compile(r"\d{1,2}\.\d{1,2}\.(\d{4})")),
+    ("ymd-slash", re.compile(r"(\d{4})/\d{1,2}/\d{1,2}")),
+    ("ymd-compact", re.compile(r"(\d{4})\d{4}")),
+)
+_BUDDHIST_YEAR: Final = 2400  # a year beyond this is one of the Buddhist era
+_KHMER: Final = re.compile("[\u1780-\u17ff]")
+_PLAIN: Final = re.compile(r"[\W_]+")
+_PEOPLE: Final = ("", "demographic_info", "member.demographic_info", "personal_details.demographic_info")
+_IDENTIFIERS: Final = ("identifier", "member_identifier", "group_identifier", "member.member_identifier")
+_ABSENT: Final = MappingProxyType({"on_null": "omit", "on_empty": "omit"})
+_CODES: Final = (("region_code", 2), ("sub_region_code", 4), ("commune_code", 6), ("village_code", 8))
+
+
+class Guess:
+    """Rules and code lists for one contract, as far as they can be guessed."""
+
+    def __init__(self, contract: str, version: str, samples: Samples) -> None:
+        self._contract, self._version, self._samples = contract, version, samples
+        self.code_lists: dict[str, dict[str, str]] = {}
+        self._written: set[str] = set()
+        person = next((each for each in _PEOPLE if self._has(_in(each, "name.given_name"))), None)
+        self._person = person
+        self._identifier = next((each for each in _IDENTIFIERS if self._has(f"{each}.identifier_value")), None)
+
+    def rules(self, key: str) -> list[Rule]:
+        """Return all rules; ``key`` is the field that names a record."""
+        found = list(self._identifying(key, "LOCAL_ID"))
+        for path in self._samples:
+            found += self._known(path) or self._alike(path)
+        return found or [self._something(key)]
+
+    def _has(self, path: str) -> bool:
+        return contracts.has_field(self._contract, self._version, path)
+
+    def _known(self, path: str) -> list[Rule]:
+        word = _WORDS.get(_bare(path.rpartition(".")[2]))
+        match word:
+            case None:
+                return []
+            case "KHM_ID" | "SPID" | "EQUITY_CARD":
+                return list(self._identifying(path, word))
+            case "village_code":
+                return list(self._address(path))
+            case _ if self._person is None:
+                return []
+            case "full_name":
+                return [*self._full_name(path, "surname"), *self._full_name(path, "given_name")]
+            case _:
+                return self._of_person(path, word)
+
+    def _of_person(self, path: str, word: str) -> list[Rule]:
+        samples = _texts(self._samples[path])
+        match word:
+            case "sex":
+                name = "sex"
+                self.code_lists[name] = {each: _SEXES[each] for each in dict.fromkeys(samples) if each in _SEXES} or {
+                    "M": "male",
+                    "F": "female",
+                }
+                return self._write(word, path, [{"sex_code": name}], required=True)
+            case "birth_date":
+                return self._write(word, path, [{"date": _day_format(samples)}])
+            case "birth_year":
+                years = [int(each) for each in samples if each.isdigit()]
+                buddhist = bool(years) and max(years) > _BUDDHIST_YEAR
+                return self._write(word, path, ["buddhist_era_year" if buddhist else "integer"])
+            case "surname" | "given_name":
+                return self._name(path, word, samples, [])
+            case _:
+                return self._write(f"name.{word}", path, ["trim"])
+
+    def _full_name(self, path: str, part: str) -> list[Rule]:
+        split = {"split_name": {"part": part, "order": "surname-first"}}
+        return self._name(path, part, _texts(self._samples[path]), [split])
+
+    def _name(self, path: str, part: str, samples: Sequence[str], steps: list[Any]) -> list[Rule]:
+        """A name in Latin letters is another field of the standard than one in Khmer."""
+        if samples and not any(_KHMER.search(each) for each in samples):
+            return self._write(f"name.{part}_latin", path, [*steps, "trim"])
+        found = self._write(f"name.{part}", path, [*steps, "trim", "khmer_normalise"])
+        received = _in(self._person or "", f"name.{part}_received")
+        return [each | {"received": received} for each in found] if self._has(received) else found
+
+    def _write(self, name: str, path: str, steps: list[Any], *, required: bool = False) -> list[Rule]:
+        to = _in(self._person or "", name)
+        if to in self._written or not self._has(to):
+            return []
+        self._written.add(to)
+        policy: Rule = {"required": True} if required else dict(_ABSENT)
+        return [{"to": to, "from": path, "transform": steps} | policy]
+
+    def _identifying(self, path: str, kind: str) -> Iterator[Rule]:
+        """One more element of the list of identifiers, when the field has a value."""
+        if self._identifier is None or path in self._written:
+            return
+        allowed = contracts.allowed_codes(self._contract, self._version, f"{self._identifier}.identifier_type")
+        if allowed is not None and kind not in allowed:
+            return
+        self._written.add(path)
+        steps = {"transform": ["text"]} if any(isinstance(each, int) for each in self._samples.get(path, ())) else {}
+        value = {"to": "identifier_value", "from": path} | steps | {"required": True}
+        yield {
+            "to": self._identifier,
+            "append_when": path,
+            "rules": [{"to": "identifier_type", "constant": kind}, value],
+        }
+
+    def _address(self, path: str) -> Iterator[Rule]:
+        to = _in(self._person or "", "address")
+        if not self._has(f"{to}.village_code") or to in self._written:
+            return
+        self._written.add(to)
+        codes = [
+            {"to": name, "from": path, "transform": [{"pad": 8}, {"leading": length}], "required": True}
+            for name, length in _CODES
+            if self._has(f"{to}.{name}")
+        ]
+        yield {"to": to, "append_when": path, "rules": [{"to": "country_code", "constant": "KH"}, *codes]}
+
+    def _alike(self, path: str) -> list[Rule]:
+        """A field of the record itself that has the same name."""
+        if path in self._written:
+            return []
+        for field in fields_at(self._contract, self._version):
+            same = _bare(field.name) == _bare(path.rpartition(".")[2])
+            if same and not field.is_object and field.name not in self._written:
+                self._written.add(field.name)
+                return [{"to": field.name, "from": path} | self._coded(field.name, path) | _ABSENT]
+        return []
+
+    def _coded(self, name: str, path: str) -> Rule:
+        allowed = contracts.allowed_codes(self._contract, self._version, name)
+        if allowed is None:
+            return {}
+        seen = [each for each in dict.fromkeys(_texts(self._samples[path])) if each in allowed]
+        self.code_lists[name] = {each: each for each in seen or sorted(allowed)}
+        return {"transform": [{"code_list": name}]}
+
+    def _something(self, key: str) -> Rule:
+        """A mapping has at least one rule; this one is to be replaced."""
+        first = next(each for each in fields_at(self._contract, self._version) if not each.is_object)
+        return {"to": first.name, "from": key}
+
+
+def _in(prefix: str, path: str) -> str:
+    return f"{prefix}.{path}" if prefix else path
+
+
+def _bare(name: str) -> str:
+    return _PLAIN.sub("", contracts.normalise(name)).lower() if name.isascii() else contracts.normalise(name)
+
+
+def _texts(samples: Sequence[Any]) -> list[str]:
+    return [str(each).strip() for each in samples if each not in (None, "") and not isinstance(each, dict | list)]
+
+
+def _day_format(samples: Sequence[str]) -> dict[str, str]:
+    for name, pattern in _DAYS:
+        found = [pattern.fullmatch(each) for each in samples]
+        if found and all(found):
+            years = [int(each[1]) for each in found if each is not None]
+            return {"format": name} | ({"era": "buddhist"} if max(years) > _BUDDHIST_YEAR else {})
+    return {"format": "iso"}
