@@ -97,6 +97,7 @@ class SoftwareToken:
         self._directory = directory
         self._seal = seal
         self._keys: dict[KeyId, KeyInfo] = {}
+        self._all: tuple[KeyInfo, ...] = ()
         self._private: dict[KeyId, PrivateKey] = {}
         self._take(keys)
 
@@ -140,8 +141,8 @@ class SoftwareToken:
 
     @property
     def keys(self) -> tuple[KeyInfo, ...]:
-        """All keys, in the order of their making."""
-        return tuple(self._keys.values())
+        """All keys, in the order of their making; the same object until one of them changes."""
+        return self._all
 
     def key(self, key_id: KeyId) -> KeyInfo:
         """Tell of one key.
@@ -331,6 +332,7 @@ class SoftwareToken:
     def _take(self, keys: Sequence[KeyInfo]) -> None:
         private = {key.id: self._private.get(key.id) or self._load(key) for key in keys}
         self._keys, self._private = {key.id: key for key in keys}, private
+        self._all = tuple(self._keys.values())
 
     def _load(self, info: KeyInfo) -> PrivateKey:
         path = self._key_file(info.id)

@@ -81,6 +81,7 @@ class OcspUpkeep:
         self._interval = interval
         self._wake = asyncio.Event()
         self._digest = ""
+        self._followed: tuple[x509.Certificate, ...] = ()
         self._chains: dict[x509.Certificate, tuple[Standing, ...]] = {}
 
     async def run(self) -> None:
@@ -143,15 +144,15 @@ class OcspUpkeep:
 
     def _adjust(self) -> None:
         """Follow the own certificates and the trust snapshot; cheap while nothing changed."""
-        trust, certificates = self._trust(), self._certificates()
-        if trust is None or (trust.digest == self._digest and self._chains.keys() == set(certificates)):
+        trust, certificates = self._trust(), tuple(self._certificates())
+        if trust is None or (trust.digest == self._digest and certificates == self._followed):
             return
         known = {standing.target: standing for standing in self._standings()}
         self._chains = {
             certificate: tuple(known.get(target) or Standing(target) for target in chain_targets(certificate, trust))
             for certificate in certificates
         }
-        self._digest = trust.digest
+        self._digest, self._followed = trust.digest, certificates
         for standing in self._standings():
             self._judge_again(standing, trust)
 

@@ -135,7 +135,9 @@ class BatchSigner:
         Raises:
             CannotSign: the token failed.
         """
-        queue = self._queues.setdefault((key.id, key.certificate), _Queue())
+        queue = self._queues.get((key.id, key.certificate))
+        if queue is None:
+            queue = self._queues[key.id, key.certificate] = _Queue()
         if queue.is_fast:
             return await self._alone(queue, key, message)
         if queue.busy:

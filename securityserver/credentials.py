@@ -5,7 +5,7 @@ and the OCSP relay get their keys, certificates and responses here.
 """
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,6 +35,15 @@ class AuthenticationIdentity:
     certificate: x509.Certificate
 
 
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What the token's keys come to: one to authenticate with, and each member's, the newest first."""
+
+    keys: tuple[KeyInfo, ...]
+    authentication: AuthenticationIdentity | None
+    signing: Mapping[ClientId, tuple[SigningKey, ...]]
+
+
 def certificates_in_use(token: SoftwareToken) -> tuple[x509.Certificate, ...]:
     """Give the certificates of all active keys: those that OCSP responses are kept for."""
     return tuple(key.certificate for key in token.keys if key.active and key.certificate is not None)
@@ -60,13 +69,11 @@ class Credentials:
         self._token, self._upkeep, self._trust = token, upkeep, trust
         self._signer = BatchSigner(signer or token)
         self._alone: Signer = signer or token
+        self._last_chosen = _choose(token.keys)
 
     def authentication(self) -> AuthenticationIdentity | None:
         """Give the authentication key in use; None when there is none yet."""
-        for key in self._usable(Usage.AUTHENTICATION):
-            if key.certificate is not None:
-                return AuthenticationIdentity(key.id, key.certificate)
-        return None
+        return self._chosen.authentication
 
     def require_authentication(self) -> AuthenticationIdentity:
         """Give the authentication key in use.
@@ -136,9 +143,8 @@ class Credentials:
             CannotCreateSignature: the member has no usable signing certificate here, or no OCSP response for it.
             CannotSign: the token failed.
         """
-        info, certificate = self._signing_key(member.member, at)
-        key = SigningKey(info.id, certificate, info.chain, default_algorithm(certificate.public_key()))
-        message = ToSign(tuple(parts), self._signing_ocsp(certificate), at, direct)
+        key = self._signing_key(member.member, at)
+        message = ToSign(tuple(parts), self._signing_ocsp(key.certificate), at, direct)
         return await self._signer.sign(key, message)
 
     async def sign_data(self, owner: ClientId, data: bytes, at: datetime) -> tuple[bytes, bytes]:
@@ -151,23 +157,26 @@ class Credentials:
             CannotCreateSignature: no member has a usable signing certificate here.
             CannotSign: the token failed.
         """
-        members = {key.member for key in self._usable(Usage.SIGNING) if key.member is not None}
-        member = owner if owner in members or not members else min(members)
-        info, certificate = self._signing_key(member, at)
-        algorithm = default_algorithm(certificate.public_key())
+        members = self._chosen.signing
+        key = self._signing_key(owner if owner in members or not members else min(members), at)
         try:
-            signature = await self._alone.sign(info.id, data, algorithm)
+            signature = await self._alone.sign(key.id, data, key.algorithm)
         except PkiError as error:
             raise CannotSign(f"The token did not sign: {error}") from error
-        return signature, certificate.public_bytes(Encoding.DER)
+        return signature, key.certificate.public_bytes(Encoding.DER)
 
-    def _signing_key(self, member: ClientId, at: datetime) -> tuple[KeyInfo, x509.Certificate]:
+    @property
+    def _chosen(self) -> _Chosen:
+        keys = self._token.keys
+        if self._last_chosen.keys is not keys:
+            self._last_chosen = _choose(keys)
+        return self._last_chosen
+
+    def _signing_key(self, member: ClientId, at: datetime) -> SigningKey:
         expired = None
-        for key in self._usable(Usage.SIGNING):
-            if key.member != member or key.certificate is None:
-                continue
+        for key in self._chosen.signing.get(member, ()):
             if key.certificate.not_valid_before_utc <= at <= key.certificate.not_valid_after_utc:
-                return key, key.certificate
+                return key
             expired = key.certificate
         if expired is not None:
             raise CannotCreateSignature(
@@ -187,11 +196,20 @@ class Credentials:
                 f"There is no usable OCSP response for the signing certificate {describe(certificate)}: {error}"
             ) from error
 
-    def _usable(self, usage: Usage) -> list[KeyInfo]:
-        """Give the active keys of a usage, the newest certificate first."""
-        keys = [key for key in self._token.keys if key.usage is usage and key.active and key.certificate is not None]
-        return sorted(keys, key=_issued, reverse=True)
+
+def _choose(keys: tuple[KeyInfo, ...]) -> _Chosen:
+    authentication = (AuthenticationIdentity(key.id, item) for key, item in _usable(keys, Usage.AUTHENTICATION))
+    signing: dict[ClientId, tuple[SigningKey, ...]] = {}
+    for key, certificate in _usable(keys, Usage.SIGNING):
+        if key.member is not None:
+            usable = SigningKey(key.id, certificate, key.chain, default_algorithm(certificate.public_key()))
+            signing[key.member] = (*signing.get(key.member, ()), usable)
+    return _Chosen(keys, next(authentication, None), signing)
 
 
-def _issued(key: KeyInfo) -> float:
-    return key.certificate.not_valid_before_utc.timestamp() if key.certificate is not None else 0.0
+def _usable(keys: tuple[KeyInfo, ...], usage: Usage) -> list[tuple[KeyInfo, x509.Certificate]]:
+    """Give the active keys of a usage that have a certificate, the newest certificate first."""
+    found = [
+        (key, key.certificate) for key in keys if key.usage is usage and key.active and key.certificate is not None
+    ]
+    return sorted(found, key=lambda each: each[1].not_valid_before_utc, reverse=True)

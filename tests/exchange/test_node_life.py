@@ -25,7 +25,7 @@ async def test_a_second_server_is_tried_when_the_first_cannot_be_reached(tmp_pat
         addresses = (instance.address(12), instance.address(98), instance.address(99))
         route = Route(IDPOOR, addresses, trust)
         for _ in range(2):
-            async with peers.reach(route, instance.clock.now()) as peer:
+            with await peers.reach(route, instance.clock.now()) as peer:
                 assert peer.address == instance.address(12)
 
 
@@ -44,7 +44,7 @@ async def test_a_server_that_may_not_answer_is_left_for_another(tmp_path: Path) 
             route = Route(IDPOOR, (instance.address(50), instance.address(12)), trust)
             for _ in range(4):
                 instance.consumer.parts.consumer.peers.close()
-                async with instance.consumer.parts.consumer.peers.reach(route, instance.clock.now()) as peer:
+                with await instance.consumer.parts.consumer.peers.reach(route, instance.clock.now()) as peer:
                     assert peer.address == instance.address(12)
 
 
@@ -58,10 +58,7 @@ async def test_a_pooled_connection_is_judged_again(tmp_path: Path) -> None:
         instance.middle.on_relay = lambda _: instance.ocsp.response(certificate, age=timedelta(minutes=-65))
         route = Route(IDPOOR, (instance.address(11),), instance.consumer.parts.trust.current())
         with pytest.raises(SslAuthenticationFailed, match="revoked"):
-            async with instance.consumer.parts.consumer.peers.reach(
-                route, instance.clock.now() + timedelta(minutes=70)
-            ):
-                pass
+            await instance.consumer.parts.consumer.peers.reach(route, instance.clock.now() + timedelta(minutes=70))
 
 
 async def test_a_node_goes_on_while_the_central_server_is_away(tmp_path: Path, lines: Lines) -> None:
