@@ -4,14 +4,13 @@ It refuses keys that others can read and clients that cannot be read. Nothing is
 :func:`adapters.serve.serve` opens and closes what it makes.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.accesslog import AccessStore, load_key, make_key
 from adapters.config import AdapterConfig, ServiceConfig
-from adapters.mapping import CompiledMapping
 from adapters.registry import signing
 from adapters.registry.app import AppLimits, RegistryApp, Signatures
 from adapters.registry.callers import Callers
@@ -22,7 +21,7 @@ from adapters.registry.queries import QueryLimits
 from adapters.registry.search import Registry, one_of
 from adapters.registry.service import Service
 from adapters.registry.tokens import TokenIssuer, load_clients
-from adapters.source import Source, open_source
+from adapters.source import open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +67,7 @@ def _store(config: AdapterConfig) -> AccessStore:
 @asynccontextmanager
 async def open_services(config: AdapterConfig) -> AsyncIterator[tuple[Registry, ...]]:
     """Give the registries of an adapter without serving them, for the institution's own commands."""
-    registries = tuple(
-        _registry(config, each, each.mappings, each.mapping, _source(config, each)) for each in config.services
-    )
+    registries = tuple(_registry(config, each) for each in config.services)
     try:
         yield registries
     finally:
@@ -79,38 +76,26 @@ async def open_services(config: AdapterConfig) -> AsyncIterator[tuple[Registry, 
 
 
 def _service(config: AdapterConfig, service: ServiceConfig, store: AccessStore) -> Service:
-    source, support = _source(config, service), service.support
-    own = {support.mapping.contract_version: support} if support else {}
     return Service(
         service.code,
-        _registry(config, service, service.mappings, service.mapping, source),
+        _registry(config, service),
         store,
         sender_id=config.sender_id,
         max_items=config.limits.items,
-        support=_registry(config, service, own, support, source) if support else None,
         yes_when=one_of(*service.yes_when) if service.yes_when else None,
     )
 
 
-def _source(config: AdapterConfig, service: ServiceConfig) -> Source:
-    return open_source(service.source, config.connection, connections=config.limits.concurrent_queries)
-
-
-def _registry(
-    config: AdapterConfig,
-    service: ServiceConfig,
-    mappings: Mapping[str, CompiledMapping],
-    default: CompiledMapping,
-    source: Source,
-) -> Registry:
+def _registry(config: AdapterConfig, service: ServiceConfig) -> Registry:
+    limits = config.limits
     return Registry(
-        source=source,
-        mappings=mappings,
-        default=default.mapping.contract_version,
+        source=open_source(service.source, config.connection, connections=limits.concurrent_queries),
+        mappings=service.mappings,
+        default=service.mapping.mapping.contract_version,
         reg_type=service.reg_type,
         record_type=service.record_type,
         release=service.release,
-        limits=QueryLimits(config.limits.page_size, config.limits.records),
+        limits=QueryLimits(limits.page_size, limits.records),
     )
 
 

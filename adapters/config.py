@@ -24,7 +24,7 @@ __all__ = ["PACKAGED", "PROGRAMMES", "AdapterConfig", "ServiceConfig", "adapter_
 ACCESS_DAYS: Final = 1825  # five years: as long as a citizen may come and ask about a benefit
 TRANSACTION_DAYS: Final = 30
 _LOOPBACK: Final = ("127.0.0.1", "::1")
-_FILES: Final = ("source", "mapping", "support_mapping", "release")
+_FILES: Final = ("source", "mapping", "release")
 
 
 @dataclass(frozen=True, slots=True)

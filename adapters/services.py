@@ -27,7 +27,6 @@ class ServiceConfig:
         source: where its records are.
         mapping: to the record that is given when a search names no version.
         mappings: by version of the record's contract, that one among them.
-        support: what DR's get-disability-support gives; None when it is the same record.
         reg_type: DCI's registry type, which decides the paths.
         record_type: what the records are called in searches and answers.
         release: what may be given to whom.
@@ -38,7 +37,6 @@ class ServiceConfig:
     source: SourceDefinition
     mapping: CompiledMapping
     mappings: Mapping[str, CompiledMapping]
-    support: CompiledMapping | None
     reg_type: str
     record_type: str
     release: Release
@@ -64,18 +62,15 @@ def _service(file: str, folder: Path, place: int, data: Mapping[str, Any]) -> Se
     source = load_source(located(folder, data["source"]))
     mapping = _mapping(folder, data["mapping"], source)
     others = [_mapping(folder, each, source) for each in data.get("other_versions", ())]
-    support = _mapping(folder, data["support_mapping"], source) if "support_mapping" in data else None
     mappings = _by_version(f"services.{place}.other_versions", file, [mapping, *others])
-    served = [*mappings.values(), *([support] if support else ())]
     return ServiceConfig(
         code=data["code"],
         source=source,
         mapping=mapping,
         mappings=mappings,
-        support=support,
         reg_type=data["record"]["reg_type"],
         record_type=data["record"]["type"],
-        release=_release(folder, data.get("release"), source, served),
+        release=_release(folder, data.get("release"), source, mappings.values()),
         yes_when=_yes_when(f"services.{place}.yes_when", file, data.get("yes_when"), source),
     )
 

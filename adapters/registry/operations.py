@@ -34,7 +34,7 @@ class Operation:
         answer: contract of the whole answer.
         answer_part: member of the answer's message with the results.
         status_field: what a yes/no answer calls it; a release declares it as a field.
-        support: whether the service's mapping for support answers it.
+        record_part: the list within a record that alone is answered; empty when the record is.
     """
 
     path: str
@@ -46,11 +46,11 @@ class Operation:
     answer: str
     answer_part: str
     status_field: str = ""
-    support: bool = False
+    record_part: str = ""
 
 
 def _criteria(
-    path: str, kind: Kind, part: str, message: str, answer_part: str, *, status_field: str = "", support: bool = False
+    path: str, kind: Kind, part: str, message: str, answer_part: str, *, status_field: str = "", record_part: str = ""
 ) -> Operation:
     return Operation(
         path=f"/registry/sync/{path}",
@@ -62,7 +62,7 @@ def _criteria(
         answer=f"dci/sync-{path}-response",
         answer_part=answer_part,
         status_field=status_field,
-        support=support,
+        record_part=record_part,
     )
 
 
@@ -92,7 +92,7 @@ _SUPPORT: Final = _criteria(
     "disabled_criteria",
     "get-disability-support",
     "search_response",
-    support=True,
+    record_part="disability_support",
 )
 
 OPERATIONS: Final[Mapping[str, tuple[Operation, ...]]] = MappingProxyType({

@@ -14,7 +14,7 @@ import contracts
 from adapters.accesslog import Outcome
 from adapters.errors import SearchRejected
 from adapters.mapping import CompiledMapping
-from adapters.mapping.model import NestedRule, join, walk
+from adapters.mapping.model import NestedRule, join, walk, written_by
 from adapters.registry.ledger import Draft
 from adapters.registry.queries import Page, QueryLimits, asked_attributes, asked_persons, read_query
 from adapters.release import Basis, Release, RequestContext, Rule, decide, give, purpose_of, tree, withheld
@@ -201,4 +201,5 @@ def _given(rule: Rule, records: Sequence[Record]) -> tuple[str, ...]:
 
 def _targets(mapping: CompiledMapping) -> list[str]:
     rules = walk(mapping.mapping.rules)
-    return [join(prefix, rule.to) for rule, _source, prefix in rules if not isinstance(rule, NestedRule)]
+    leaves = ((rule, prefix) for rule, _source, prefix in rules if not isinstance(rule, NestedRule))
+    return [join(prefix, path) for rule, prefix in leaves for path in written_by(rule)]

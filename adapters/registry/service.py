@@ -4,7 +4,7 @@ It refuses to know HTTP, tokens and signatures: it gets who asks and a document,
 does stands in the ledger that it is handed, whether it succeeds or not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -45,12 +45,10 @@ class Service:
         *,
         sender_id: str,
         max_items: int,
-        support: Registry | None = None,
         yes_when: Filter | None = None,
     ) -> None:
         self.code = code
         self.registry = registry
-        self._support = support or registry
         self._store = store
         self._sender_id = sender_id
         self._max_items = max_items
@@ -174,8 +172,7 @@ class Service:
             consent=read_purpose(criteria.get("consent")),
             authorize=read_purpose(criteria.get("authorize")),
         )
-        registry = self._support if operation.support else self.registry
-        found = await registry.search(
+        found = await self.registry.search(
             criteria,
             context,
             draft,
@@ -185,28 +182,33 @@ class Service:
         if operation.kind is Kind.YES_NO:
             told = _head(reference) | {operation.status_field: "yes" if found.found else "no"}
             return told, found.told(reference, [operation.status_field])
-        return _result(registry, reference, found, context), found.told(reference)
+        return self._result(operation, reference, found, context), found.told(reference)
+
+    def _result(self, operation: Operation, reference: str, found: Answered, context: RequestContext) -> Document:
+        records = _inside(found.records, operation.record_part) if operation.record_part else list(found.records)
+        result = _head(reference) | {
+            "data": {
+                "version": found.version,
+                "reg_type": self.registry.reg_type,
+                "reg_record_type": self.registry.record_type,
+                "reg_records": records,
+            },
+            "pagination": {
+                "page_size": found.page.size,
+                "page_number": found.page.number,
+                "total_count": found.total,
+            },
+        }
+        return result if context.locale is None else result | {"locale": context.locale}
 
 
 def _head(reference: str) -> Document:
     return {"reference_id": reference, "timestamp": answers.timestamp(), "status": "succ"}
 
 
-def _result(registry: Registry, reference: str, found: Answered, context: RequestContext) -> Document:
-    result = _head(reference) | {
-        "data": {
-            "version": found.version,
-            "reg_type": registry.reg_type,
-            "reg_record_type": registry.record_type,
-            "reg_records": list(found.records),
-        },
-        "pagination": {
-            "page_size": found.page.size,
-            "page_number": found.page.number,
-            "total_count": found.total,
-        },
-    }
-    return result if context.locale is None else result | {"locale": context.locale}
+def _inside(records: Sequence[Document], part: str) -> list[Document]:
+    """Return one part of each record, where an operation gives only that."""
+    return [each for record in records for each in record.get(part, ())]
 
 
 def _refuse(draft: Draft, rejection: SearchRejected) -> None:

@@ -137,31 +137,52 @@ async def test_who_gets_yes_or_no_gets_no_record(tmp_path: Path) -> None:
     assert answer["message"]["enrolled_response"][0]["enrolled_status"] == "yes"
 
 
-SUPPORT_RULES: list[dict[str, Any]] = [
-    {"to": "registration_date", "from": "dob", "transform": [{"date": {"format": "iso"}}]},
-]
-SUPPORT_IGNORED = [{"path": path, "reason": "No support."} for path in ("id", "name", "sex", "home.code", "cards")]
+ASSESSMENT = mapping_data(
+    [
+        {
+            "to": "personal_details.member_identifier",
+            "append_when": "id",
+            "rules": [{"to": "identifier_type", "constant": "LOCAL_ID"}, {"to": "identifier_value", "from": "id"}],
+        },
+        {"to": "personal_details.demographic_info.name.given_name_latin", "from": "name"},
+        {"to": "personal_details.demographic_info.sex", "from": "sex", "transform": [{"sex_code": "sex"}]},
+        {"to": "disability_status", "constant": "0"},
+        {"to": "disability_status_level", "constant": "1"},
+        {
+            "to": "disability_support",
+            "append_when": "dob",
+            "rules": [{"to": "registration_date", "from": "dob", "transform": [{"date": {"format": "iso"}}]}],
+        },
+    ],
+    code_lists={"sex": {"M": "male", "F": "female"}},
+    ignored=[{"path": path, "reason": "Not of this service."} for path in ("home.code", "cards")],
+    target={"contract": "cambodia/disability-assessment", "version": "1.0.0"},
+)
 
 
 async def test_what_a_disability_registry_answers(tmp_path: Path) -> None:
-    adapter = of_type("DR", "disabled_status", "registration_date", support_mapping="support.yaml")
-    support = mapping_data(SUPPORT_RULES, ignored=SUPPORT_IGNORED)
-    write_yaml(
-        tmp_path / "support.yaml", support | {"target": {"contract": "dci/disability-support", "version": "1.0.0"}}
-    )
-    async with running(make_adapter(tmp_path, **adapter)) as caller:
-        answers = {
-            path: (await caller.post(criteria_message("disabled_criteria", P1), path=path))[1]
-            for path in (DISABLED, SUPPORT, DETAILS)
-        }
+    fields = ["personal_details.demographic_info.name", "disability_status", "disability_support", "disabled_status"]
+    service = SERVICE | {"record": {"reg_type": "DR", "type": "DisabilityAssessment"}}
+    path = make_adapter(tmp_path, service=service, release=RELEASE | {"give": [RULE | {"fields": fields}]})
+    write_yaml(tmp_path / "mapping.yaml", ASSESSMENT)
+    answers = {}
+    async with running(path) as caller:
+        for place in (DISABLED, SUPPORT, DETAILS):
+            _status, answers[place] = await caller.post(criteria_message("disabled_criteria", P1), path=place)
+            contracts.validate(f"dci/sync-{place.rpartition('/')[2]}-response", "1.0.0", answers[place])
         assert (await caller.post(status_message("transaction_id", "t-1"), path=STATUS))[0] == 404
-    for path, answer in answers.items():
-        contracts.validate(f"dci/sync-{path.rpartition('/')[2]}-response", "1.0.0", answer)
     assert answers[DISABLED]["message"]["disabled_response"][0]["disabled_status"] == "yes"
+    support = [{"registration_date": "1980-05-20T00:00:00+07:00"}]
     [result] = answers[SUPPORT]["message"]["search_response"]
-    assert result["data"]["reg_records"] == [{"registration_date": "1980-05-20T00:00:00+07:00"}]
+    assert result["data"]["reg_records"] == support
     [result] = answers[DETAILS]["message"]["search_response"]
-    assert result["data"]["reg_records"][0]["name"] == {"given_name_latin": "Dara"}
+    assert result["data"]["reg_records"] == [
+        {
+            "personal_details": {"demographic_info": {"name": {"given_name_latin": "Dara"}}},
+            "disability_status": "0",
+            "disability_support": support,
+        }
+    ]
 
 
 async def test_criteria_that_a_schema_lets_pass(tmp_path: Path) -> None:
