@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import contracts
 from contracts import ncdd
@@ -187,6 +188,15 @@ def test_the_least_data_of_each_exchange_are_fields_of_its_record() -> None:
         records = [f"cambodia/{each}" for each in re.findall(r"`([a-z-]+)`", whom)]
         for path in re.findall(r"`([a-z_0-9.]+)`", gets) if records else ():
             assert any(contracts.has_field(each, contracts.versions(each)[-1], path) for each in records), path
+
+
+def test_what_is_released_is_released_for_purposes_of_the_standard() -> None:
+    programmes = Path(contracts.__file__).parents[1] / "adapters/programmes"
+    declared = {
+        each for path in programmes.glob("*/*release.yaml") for each in yaml.safe_load(path.read_text())["purposes"]
+    }
+    assert declared
+    assert declared <= set(contracts.code_list("cambodia/purpose").codes)
 
 
 def khmer_texts(node: Any) -> Iterator[str]:
