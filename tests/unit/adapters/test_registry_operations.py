@@ -147,7 +147,7 @@ ASSESSMENT = mapping_data(
         {"to": "personal_details.demographic_info.name.given_name_latin", "from": "name"},
         {"to": "personal_details.demographic_info.sex", "from": "sex", "transform": [{"sex_code": "sex"}]},
         {"to": "disability_status", "constant": "0"},
-        {"to": "disability_status_level", "constant": "1"},
+        {"to": "disability_status_level", "constant": "2"},
         {
             "to": "disability_support",
             "append_when": "dob",
