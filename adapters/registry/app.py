@@ -144,11 +144,13 @@ class RegistryApp:
             datetime.now(UTC), service.code, operation.path, caller.client, caller.via, xroad_id(request)
         )
         ledger = Ledger(told)
-        answer = await self._attempt(service, operation, request, caller, ledger)
         try:
+            answer = await self._attempt(service, operation, request, caller, ledger)
             await self._store.append(ledger.entries(), ledger.transaction)
         except AccessLogError as error:
             return _failure(error)
+        finally:
+            service.answered(ledger)
         if answer.status == web.HTTPOk.status_code and self._signatures.key is not None:
             return Answer(answer.status, signing.sign(answer.body, self._signatures.key), answer.facts)
         return answer

@@ -44,6 +44,7 @@ class Ledger:
         self._circumstances = circumstances
         self._drafts: list[Draft] = []
         self.transaction: Transaction | None = None
+        self.message: tuple[str, str] | None = None  # client and message_id, while it is being answered
 
     def draft(self) -> Draft:
         """Begin a search."""

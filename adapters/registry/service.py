@@ -7,7 +7,7 @@ does stands in the ledger that it is handed, whether it succeeds or not.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import contracts
 from adapters.accesslog import AccessStore, ItemStatus, Outcome, Transaction
@@ -23,7 +23,8 @@ from adapters.release import RequestContext, read_purpose
 from adapters.source import Filter
 
 Document = dict[str, Any]
-_DUPLICATE = "rjct.message_id.duplicate"
+_DUPLICATE: Final = "rjct.message_id.duplicate"
+_ONCE: Final = "give each message its own message_id; ask txn/status what became of one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +91,18 @@ class Service:
         if operation.kind is Kind.STATUS:
             return await self._status(operation, message, caller)
         name = (caller.client, message.asked.message_id)
-        if name in self._answering or await self._store.knows_message(self.code, *name):
-            raise MessageRejected(_DUPLICATE, "give each message its own message_id; ask txn/status what became of one")
-        self._answering.add(name)
-        try:
-            return await self._searches(operation, message, caller, ledger)
-        finally:
-            self._answering.discard(name)
+        if name in self._answering:
+            raise MessageRejected(_DUPLICATE, _ONCE)
+        self._answering.add(name)  # before anything is awaited: copies come at the same moment
+        ledger.message = name
+        if await self._store.knows_message(self.code, *name):
+            raise MessageRejected(_DUPLICATE, _ONCE)
+        return await self._searches(operation, message, caller, ledger)
+
+    def answered(self, ledger: Ledger) -> None:
+        """Note that a message is written down, or never will be: from now on the store knows, or it may come again."""
+        if ledger.message is not None:
+            self._answering.discard(ledger.message)
 
     async def _status(self, operation: Operation, message: Message, caller: Caller) -> Reply:
         found = await status_of(self._store, self.code, caller.client, message.body[operation.part])

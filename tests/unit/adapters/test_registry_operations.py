@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -96,6 +97,14 @@ async def test_a_message_is_answered_once_for_each_client(tmp_path: Path) -> Non
         _status, answer = await caller.post(message)
         assert answer["header"]["status_reason_code"] == "rjct.message_id.duplicate"
         assert (await caller.post(message, headers=headers(OTHER)))[1]["header"]["status"] == "succ"
+
+
+async def test_of_copies_sent_at_once_one_is_answered(tmp_path: Path) -> None:
+    message = search_message(search_item(P1), message_id="once")
+    async with running(make_adapter(tmp_path)) as caller:
+        answers = await asyncio.gather(*(caller.post(message) for _ in range(8)))
+    found = sorted(answer["header"].get("status_reason_code", "") for _status, answer in answers)
+    assert found == [""] + ["rjct.message_id.duplicate"] * 7
 
 
 @pytest.mark.parametrize(
