@@ -46,12 +46,15 @@ class DigestAlgorithm:
 
     def digest(self, data: bytes) -> bytes:
         """Return the digest of data."""
-        return hashlib.new(self.name, data).digest()
+        return _HASHLIB[self.name](data).digest()
 
     def new(self) -> Hasher:
         """Return an incremental digest, for bodies that are streamed."""
-        return hashlib.new(self.name)
+        return _HASHLIB[self.name]()
 
+
+# By name `hashlib` would look each of them up again, at every digest.
+_HASHLIB = MappingProxyType({"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512})
 
 SHA256 = DigestAlgorithm("sha256", _XMLENC + "sha256", hashes.SHA256())
 SHA384 = DigestAlgorithm("sha384", _DSIG_MORE + "sha384", hashes.SHA384())

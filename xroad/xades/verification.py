@@ -7,7 +7,7 @@ Both pipelines call it before a body is forwarded in either direction, and the j
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -35,8 +35,6 @@ from xroad.xades.names import SIG_HASH_CHAIN, SIG_HASH_CHAIN_RESULT, is_attachme
 
 if TYPE_CHECKING:
     from xroad.globalconf.snapshot import TrustSnapshot
-
-_FOR_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +64,19 @@ class _Message:
 
 @dataclass(frozen=True, slots=True)
 class _Certified:
+    """A readable certificate with a key that is allowed; `value_bytes` is the width of its ECDSA values."""
+
     certificate: x509.Certificate
     public_key: PublicKeyTypes
+    value_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A signing certificate of this member that held, with the OCSP responses that came with it."""
+
+    certified: _Certified
+    chain: ChainVerdict
 
 
 def verify(
@@ -115,18 +124,20 @@ def verify(
     # 2. It refers to every part of this message and to nothing else, directly or through the hash chain.
     _check_coverage(signed_info, message)
     # 3. The certificate is a signing certificate, and that of the member who is said to have signed.
-    certified = _certificate(opened.certificate, at, cache)
-    check_signing_usage(certified.certificate)
-    check_signer(certified.certificate, trust, signer, at, cache=cache)
+    key = (opened.certificate, opened.extra_certificates, opened.ocsp_responses, signer, trust.digest)
+    known = cache.get(key, _Standing, at) if cache is not None else None
+    certified = _certificate(opened.certificate, trust, at, signer, cache) if known is None else known.certified
     # 4. The value is over these octets, by that certificate's key; the digests in them are those of the parts.
-    _check_value(signed_info.algorithm, certified.public_key, opened.signature_value, opened.signed_info_octets)
+    _check_value(signed_info.algorithm, certified, opened.signature_value, opened.signed_info_octets)
     _check_part_digests(signed_info, message)
     # 5. The signed properties are those of the document, and name the same certificate.
     properties = _verified_properties(opened)
     _check_certificate_named(properties, opened.certificate)
     # 6. The certificate leads to an approved authority and was good.
-    chain = _check_chain(opened, certified.certificate, trust, at, signer, cache)
-    _remember(opened.certificate, certified, at, cache)
+    chain = _check_chain(opened, certified.certificate, trust, at, signer, cache) if known is None else known.chain
+    if cache is not None and known is None:
+        # Only after all checks: nobody's junk may push out the certificates of honest members.
+        cache.put(key, _Standing(certified, chain), chain.since, chain.until)
     return VerifiedSignature(
         signer.member,
         SigningCertificate(certified.certificate),
@@ -175,30 +186,27 @@ def _check_hash_chain(message: _Message) -> None:
         raise nested(errors.MalformedSignature, error) from error
 
 
-def _certificate(der: bytes, at: datetime, cache: VerdictCache | None) -> _Certified:
-    known = cache.get(("certificate", der), _Certified, at) if cache is not None else None
-    if known is not None:
-        return known
+def _certificate(
+    der: bytes, trust: "TrustSnapshot", at: datetime, signer: ClientId, cache: VerdictCache | None
+) -> _Certified:
     certificate = _loaded(der)
     public_key = certificate.public_key()
     check_key_strength(public_key)
-    return _Certified(certificate, public_key)
-
-
-def _remember(der: bytes, certified: _Certified, at: datetime, cache: VerdictCache | None) -> None:
-    # Only after all checks: nobody's junk may push out the certificates of honest members.
-    if cache is not None and cache.get(("certificate", der), _Certified, at) is None:
-        cache.put(("certificate", der), certified, *_FOR_EVER)
-
-
-def _check_value(algorithm: SignatureAlgorithm, public_key: PublicKeyTypes, value: bytes, octets: bytes) -> None:
+    check_signing_usage(certificate)
+    check_signer(certificate, trust, signer, at, cache=cache)
     if isinstance(public_key, ec.EllipticCurvePublicKey):
+        return _Certified(certificate, public_key, 2 * ((public_key.curve.key_size + 7) // 8))
+    return _Certified(certificate, public_key, None)
+
+
+def _check_value(algorithm: SignatureAlgorithm, certified: _Certified, value: bytes, octets: bytes) -> None:
+    if certified.value_bytes is not None:
         # r and s have the width of the curve: another length would be a second spelling of the same signature.
-        if len(value) != 2 * ((public_key.curve.key_size + 7) // 8):
+        if len(value) != certified.value_bytes:
             raise _altered()
         value = ecdsa_raw_to_der(value)
     try:
-        algorithm.verify(public_key, value, octets)
+        algorithm.verify(certified.public_key, value, octets)
     except InvalidSignature as error:
         raise _altered() from error
 

@@ -526,6 +526,23 @@ def test_remembered_verdicts_do_not_cover_another_snapshot() -> None:
         xades.verify(sample.xml, digests(sample.parts), elsewhere, AT, MEMBER, cache=cache)
 
 
+def test_remembered_verdicts_do_not_cover_another_member() -> None:
+    sample, cache = signed(), VerdictCache()
+    xades.verify(sample.xml, digests(sample.parts), sample.trust, AT, MEMBER, cache=cache)
+    stranger = ClientId(MEMBER.instance, MEMBER.member_class, "STRANGER")
+    with pytest.raises(errors.IncorrectCertificate):
+        xades.verify(sample.xml, digests(sample.parts), sample.trust, AT, stranger, cache=cache)
+
+
+def test_remembered_verdicts_do_not_cover_another_response() -> None:
+    sample, cache = signed(), VerdictCache()
+    xades.verify(sample.xml, digests(sample.parts), sample.trust, AT, MEMBER, cache=cache)
+    revoked = sample.pki.ocsp(sample.member.certificate, status="revoked")
+    later = sign(sample.pki, sample.member, sample.parts, ocsp=[revoked])
+    with pytest.raises(errors.InvalidCertPath):
+        xades.verify(later.xml, digests(sample.parts), sample.trust, AT, MEMBER, cache=cache)
+
+
 def test_a_certificate_with_an_unreadable_subject_is_malformed() -> None:
     der = signed().member.certificate.public_bytes(DER)
     spoiled = der.replace(b"\x55\x04\x03\x0c\x03MOP", b"\x55\x04\x03\x0c\x03M\xffP")
