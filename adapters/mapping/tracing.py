@@ -48,16 +48,15 @@ class Trace:
 
 def trace(compiled: CompiledMapping, record: Record) -> Trace:
     """Map one record and keep what each rule did."""
-    watch = _Watch()
-    error: RecordError | None = None
-    turned: Record | None = None
+    watch, error = _Watch(), None
+    turned: Record = {}
     try:
-        turned = watched(compiled, watch).apply(record)
+        watched(compiled, watch).run(record, turned)
     except RecordError as problem:
-        error = problem
-    lines = () if turned is None else tuple(watch.lines(turned))
+        error = problem  # what was written before it is shown all the same
+    lines = tuple(watch.lines(turned))
     ignored = tuple((each, list(_values(record, each.path))) for each in compiled.mapping.ignored)
-    return Trace(turned, error, lines, tuple(watch.silent), ignored)
+    return Trace(None if error is not None else turned, error, lines, tuple(watch.silent), ignored)
 
 
 class _Watch:

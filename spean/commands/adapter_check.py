@@ -46,7 +46,7 @@ def _errors(found: Iterable[Finding]) -> bool:
 
 def _ending(found: list[Finding], *, data: bool) -> str:
     count = Counter(each.level for each in found)
-    said = f"{count[Level.ERROR]} errors, {count[Level.WARNING]} warnings, {count[Level.NOTE]} notes."
+    said = f"Errors: {count[Level.ERROR]}, warnings: {count[Level.WARNING]}, notes: {count[Level.NOTE]}."
     khmer = f"កំហុស {count[Level.ERROR]} ការព្រមាន {count[Level.WARNING]} កំណត់សម្គាល់ {count[Level.NOTE]}។"
     if _errors(found) and data:
         return f"{said} {khmer}"

@@ -162,3 +162,31 @@ def test_values_never_stand_in_errors() -> None:
         with pytest.raises(RecordError) as caught:
             compiled(rules).apply(record)
         assert SECRET not in str(caught.value)
+
+
+KHMER = rule(transform=["trim", "khmer_normalise"], received="name.given_name_received", on_empty="omit")
+
+
+def test_text_as_received_is_kept_beside_the_normalised_one_where_it_differs() -> None:
+    mapping = compiled([KHMER])
+    typed, normal = "សុភ័ក្រ្ត", "សុភ័ក្ត្រ"
+    assert mapping.apply({"name": f" {typed} "}) == {"name": {"given_name": normal, "given_name_received": typed}}
+    assert mapping.apply({"name": normal}) == {"name": {"given_name": normal}}
+    for absent in ({}, {"name": ""}, {"name": " \u200b"}):
+        assert mapping.apply(absent) == {}
+    assert mapping.apply({"name": None}) == {"name": {"given_name": None}}
+
+
+def test_a_list_of_texts_is_read_by_a_dot() -> None:
+    phones = IDS | {"each": "numbers", "rules": [{"to": "identifier_value", "from": "."}]}
+    assert compiled([phones], shape=["numbers"]).apply({"numbers": ["a", "b"]}) == {
+        "identifier": [{"identifier_value": "a"}, {"identifier_value": "b"}]
+    }
+    text = {"to": "phone_number", "from": "phone", "transform": [{"split_list": {"separator": ";"}}]}
+    assert compiled([text]).apply({"phone": "1;2"}) == {"phone_number": ["1", "2"]}
+
+
+def test_a_day_without_a_month_is_no_day() -> None:
+    day = {"to": "birth_date", "from": ["y", "m", "d"], "transform": [{"date_from_parts": {"era": "common"}}]}
+    assert compiled([day]).apply({"y": 1990, "m": 5, "d": 20}) == {"birth_date": "1990-05-20T00:00:00+07:00"}
+    assert compiled([day]).apply({"y": 1990, "m": None, "d": ""}) == {}

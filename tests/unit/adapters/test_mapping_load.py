@@ -44,6 +44,27 @@ def refusal(data: object) -> ConfigError:
             "rules[0].transform",
             "only stand first",
         ),
+        ([NAME | {"received": "name.given_name_received"}], "rules[0].received", "khmer_normalise"),
+        (
+            [NAME | {"transform": ["khmer_normalise"], "received": "name.nickname"}],
+            "rules[0] (name.given_name)",
+            "has no field name.nickname",
+        ),
+        (
+            [NAME | {"transform": ["khmer_normalise"], "received": "name.given_name"}],
+            "rules[0] (name.given_name)",
+            "same field",
+        ),
+        (
+            [NAME | {"from": ["a", "b"], "transform": [{"date_from_parts": {"era": "common"}}]}],
+            "rules[0].from",
+            "year, month, day",
+        ),
+        (
+            [NAME | {"transform": [{"unit": {"from": "kg", "to": "day"}}]}],
+            "rules[0].transform",
+            "do not measure the same",
+        ),
         (
             [
                 {
