@@ -4,8 +4,9 @@ It refuses to be fast: it explains. It is asked when the compiled validator said
 installed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator, ValidationError
@@ -17,6 +18,7 @@ from contracts.patterns import compiled
 from contracts.siblings import KEYWORDS, Rule
 from contracts.violation import ContractViolation, json_pointer, json_type
 
+_BETWEEN: Final[Mapping[str, str]] = MappingProxyType({"x-prefix": "to begin with", "x-not-before": "not before"})
 MAX_CODES_SHOWN: Final = 12  # an enumeration longer than this is named by its size: a log line stays a line
 
 
@@ -66,7 +68,14 @@ def _expected(error: ValidationError) -> str:
         case "anyOf" | "oneOf" | "not":
             return "one of the alternatives of the contract"
         case _:
-            return f"{error.validator} {demanded}"
+            return _told(str(error.validator), demanded)
+
+
+def _told(rule: str, demanded: Any) -> str:  # noqa: ANN401  # any keyword's value
+    words = _BETWEEN.get(rule)
+    if words is None:
+        return f"{rule} {demanded}"
+    return ", ".join(f"{field} {words} {partner}" for field, partner in demanded.items())
 
 
 def _missing(demanded: Any, instance: Any) -> list[str]:  # noqa: ANN401  # the library types neither

@@ -43,6 +43,7 @@ _WORDS_ONLY: Final = frozenset({"uniqueItems", "additionalProperties"})
 _FORMATS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "date-time": ("a day and time with its zone", "ថ្ងៃ និងម៉ោង ព្រមទាំងតំបន់ម៉ោង"),
+        "normalised": ("Khmer in its normal form", "អក្សរខ្មែរតាមទម្រង់ធម្មតា"),
         "uri": ("an absolute URI", "URI ពេញលេញ"),
         "ncdd-province": ("a province that exists", "ខេត្តដែលមាន"),
         "ncdd-district": ("a district that exists", "ស្រុក ខណ្ឌ ឬក្រុងដែលមាន"),

@@ -16,6 +16,11 @@ PERSON: dict[str, Any] = {
     "sex": "female",
     "birth_date": "1990-05-20T00:00:00+07:00",
 }
+CARD = {
+    "card_number": "0102-000123",
+    "issue_date": "2025-01-10T00:00:00+07:00",
+    "valid_until": "2028-01-09T00:00:00+07:00",
+}
 SECRET = "SENSITIVE-VALUE"
 
 
@@ -74,6 +79,11 @@ def test_violation_names_the_missing_field() -> None:
 
 def test_long_enumerations_are_counted_not_listed() -> None:
     assert violation("cambodia/related-person", {"relationship_type": "BOSS"}).expected == "one of 107 codes"
+
+
+def test_rules_between_fields_are_told_by_their_fields() -> None:
+    found = violation("cambodia/equity-card", {**CARD, "valid_until": "2024-01-09T00:00:00+07:00"})
+    assert (found.rule, found.pointer, found.expected) == ("x-not-before", "", "valid_until not before issue_date")
 
 
 @pytest.mark.parametrize("tail", ["\n", "\r\n", "\u2028"])
