@@ -35,6 +35,7 @@ CREATE VIEW by_local_id AS SELECT spid, local_id FROM registered_in WHERE id_kin
 INDEXES: Final = """
 CREATE INDEX person_family ON person (family_no, line);
 CREATE UNIQUE INDEX person_khm_id ON person (khm_id);
+CREATE INDEX family_by_book ON family (family_book);
 CREATE INDEX person_certificate ON person (birth_cert);
 CREATE INDEX registered_person ON registered_in (spid);
 CREATE INDEX registered_local ON registered_in (local_id);

