@@ -20,9 +20,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from securityserver.archiving.bundle import Containers, write_archive
+from securityserver.archiving.bundle import ArchiveWriter, Containers
 from securityserver.archiving.errors import ArchiveRefused, ArchivingFailed
-from securityserver.archiving.ledger import Archive, Ledger, Member
+from securityserver.archiving.ledger import Archive, Ledger
 from securityserver.archiving.removal import Remover
 from securityserver.archiving.settings import ArchiveSettings
 from securityserver.archiving.stores import Store
@@ -56,7 +56,7 @@ class Archiver:
         ledger: of the node's database.
         remover: of the node's database.
         store: where archives go.
-        containers: gives what an archive holds of a record.
+        containers: gives, for one archive, what it holds of records.
         work: a directory of its own, for the archive in the making.
         now: gives the time.
     """
@@ -67,7 +67,7 @@ class Archiver:
         ledger: Ledger,
         remover: Remover,
         store: Store,
-        containers: Containers,
+        containers: Callable[[], Containers],
         work: Path,
         now: Callable[[], datetime],
     ) -> None:
@@ -118,16 +118,14 @@ class Archiver:
 
     async def _write(self, archive: Archive, target: Path) -> tuple[LinkingInfo, str]:
         previous = await asyncio.to_thread(self._ledger.before, archive)
+        pages = self._ledger.members(archive)
         with target.open("xb") as file:
-            info, first, last = await write_archive(file, previous, self._members(archive), self._containers)
+            writer = ArchiveWriter(file, previous, self._containers())
+            while page := await asyncio.to_thread(next, pages, None):
+                await asyncio.to_thread(writer.add, page)
+            info, first, last = await asyncio.to_thread(writer.finish)
         encrypted = self._settings.openpgp is not None
         return info, archive_name(archive.group, first, last, info.last, encrypted=encrypted)
-
-    async def _members(self, archive: Archive) -> AsyncIterator[Member]:
-        pages = self._ledger.members(archive)
-        while page := await asyncio.to_thread(next, pages, None):
-            for member in page:
-                yield member
 
     async def _check(self, archive: Archive, info: LinkingInfo, file: Path) -> None:
         try:

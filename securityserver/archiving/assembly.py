@@ -6,6 +6,7 @@ imported here, when NODE.toml asks for them.
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from securityserver.archiving.ledger import Ledger
 from securityserver.archiving.removal import Remover
 from securityserver.archiving.settings import ArchiveSettings
 from securityserver.archiving.stores import DirectoryStore, Store
-from securityserver.messagelog import MessageLogReader
 from serverkit.database import Database
 
 
@@ -34,7 +34,7 @@ def assemble(settings: ArchiveSettings, database: Database, work: Path, now: Cal
     """
     if settings.openpgp is not None:
         _need("gnupg", "openpgp")
-    containers = LoggedContainers(database, MessageLogReader(database))
+    containers = partial(LoggedContainers, database)
     return Archiver(settings, Ledger(database), Remover(database), store_of(settings), containers, work, now)
 
 

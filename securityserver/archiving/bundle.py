@@ -5,7 +5,7 @@ as X-Road does (UG-SS 11.1.6), so that an archive that was interrupted can be wr
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import BinaryIO, Final, Protocol
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -21,68 +21,80 @@ _OWNER_READS: Final = 0o600 << 16
 _FIRST_YEAR: Final = 1980  # of ZIP's calendar
 
 
-class Containers(Protocol):
-    """Gives what an archive holds of a record, by the record's number, in pieces."""
+class Contents(Protocol):
+    """What an archive holds of one record."""
 
-    async def write(self, record_id: int, sink: Sink) -> None:
+    def write(self, sink: Sink) -> None:
         """Write the record's container into a sink."""
         ...
 
-    def sealed(self, record_id: int) -> AsyncIterator[bytes]:
+    def sealed(self) -> Iterator[bytes]:
         """Give the record's encrypted body when the container lacks it, else nothing."""
         ...
 
 
-async def write_archive(
-    target: BinaryIO, previous: Link, members: AsyncIterator[Member], containers: Containers
-) -> tuple[LinkingInfo, datetime, datetime]:
-    """Write an archive.
+class Containers(Protocol):
+    """Gives what an archive holds."""
+
+    def read(self, members: Sequence[Member]) -> Iterator[Contents]:
+        """Give what it holds of each of some records, in their order."""
+        ...
+
+
+class ArchiveWriter:
+    """Writes an archive; each call blocks.
 
     Args:
         target: an empty file.
         previous: the archive before.
-        members: its records, at least one.
-        containers: gives what it holds of them.
-
-    Returns:
-        its chain, and the times of its earliest and latest record.
+        containers: gives what it holds.
     """
-    chain = Chain(previous)
-    earliest = latest = None
-    with ZipFile(target, "w", ZIP_STORED) as archive:
-        async for member in members:
+
+    def __init__(self, target: BinaryIO, previous: Link, containers: Containers) -> None:
+        self._archive = ZipFile(target, "w", ZIP_STORED)
+        self._chain = Chain(previous)
+        self._containers = containers
+        self._times: list[datetime] = []
+
+    def add(self, members: Sequence[Member]) -> None:
+        """Write the next records."""
+        for member, contents in zip(members, self._containers.read(members), strict=True):
             name = file_name(member.query_id, response=member.response, number=member.id)
-            chain.add(name, await _write_container(archive, name, member, containers))
+            self._chain.add(name, _write_container(self._archive, _entry(name, member.at), contents))
             if member.sealed:
-                await _write_sealed(archive, f"{name}{SEALED}", member, containers)
-            earliest, latest = min(earliest or member.at, member.at), max(latest or member.at, member.at)
-        if earliest is None or latest is None:
-            raise ValueError("an archive has at least one record")
-        archive.writestr(_entry(LINKING_INFO, latest), build(chain.info()))
-    return chain.info(), earliest, latest
+                _write_sealed(self._archive, _entry(f"{name}{SEALED}", member.at), contents)
+        times = [*self._times, *(member.at for member in members)]
+        self._times = [min(times), max(times)]
+
+    def finish(self) -> tuple[LinkingInfo, datetime, datetime]:
+        """Complete the archive, and give its chain and the times of its earliest and latest record."""
+        earliest, latest = self._times
+        self._archive.writestr(_entry(LINKING_INFO, latest), build(self._chain.info()))
+        self._archive.close()
+        return self._chain.info(), earliest, latest
 
 
-async def _write_container(archive: ZipFile, name: str, member: Member, containers: Containers) -> bytes:
+def _write_container(archive: ZipFile, entry: ZipInfo, contents: Contents) -> bytes:
     digest = hashlib.sha512()
-    with archive.open(_entry(name, member.at), "w", force_zip64=True) as entry:
+    with archive.open(entry, "w", force_zip64=True) as file:
 
         def take(data: bytes) -> None:
             digest.update(data)
-            entry.write(data)
+            file.write(data)
 
-        await containers.write(member.id, take)
+        contents.write(take)
     return digest.digest()
 
 
-async def _write_sealed(archive: ZipFile, name: str, member: Member, containers: Containers) -> None:
-    pieces = containers.sealed(member.id)
-    first = await anext(pieces, None)
+def _write_sealed(archive: ZipFile, entry: ZipInfo, contents: Contents) -> None:
+    pieces = contents.sealed()
+    first = next(pieces, None)
     if first is None:
         return
-    with archive.open(_entry(name, member.at), "w", force_zip64=True) as entry:
-        entry.write(first)
-        async for piece in pieces:
-            entry.write(piece)
+    with archive.open(entry, "w", force_zip64=True) as file:
+        file.write(first)
+        for piece in pieces:
+            file.write(piece)
 
 
 def _entry(name: str, at: datetime) -> ZipInfo:

@@ -7,7 +7,7 @@ Auditors, the evidence builder and the pages come through here; never the path o
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -161,19 +161,9 @@ class MessageLogReader:
             BodyLocked: it is encrypted, and none of this reader's keys opens it.
             DatabaseError: the database refused, or the body is not what was logged.
         """
-        body = await asyncio.to_thread(self._body, record_id)
-        seen, check = 0, hashlib.sha512()
-        for position in count():
-            chunk = await asyncio.to_thread(body.chunk, position)
-            check.update(chunk)
-            seen += len(chunk)
-            complete = not chunk or seen >= body.size
-            if complete and not (seen == body.size and hmac.compare_digest(check.digest(), body.digest)):
-                raise DatabaseError(f"The body of record {record_id} is not what was logged; restore a backup.")
-            if chunk:
-                yield chunk
-            if complete:
-                return
+        pieces = verified(record_id, await asyncio.to_thread(self._body, record_id))
+        while piece := await asyncio.to_thread(next, pieces, b""):
+            yield piece
 
     async def timestamp_of(self, record: StoredRecord) -> StoredTimestamp | None:
         """Give the time-stamp over a record's signature, if it has one yet.
@@ -249,6 +239,26 @@ class MessageLogReader:
                 return connection.execute(query).mappings().all()
         except SQLAlchemyError as error:
             raise DatabaseError("The message log cannot be read; look at the disk of the server's database.") from error
+
+
+def verified(record_id: int, body: BodySource) -> Iterator[bytes]:
+    """Give a body in chunks; the last one comes only if size and digest are those that were logged. Blocks.
+
+    Raises:
+        DatabaseError: the body is not what was logged.
+    """
+    seen, check = 0, hashlib.sha512()
+    for position in count():
+        chunk = body.chunk(position)
+        check.update(chunk)
+        seen += len(chunk)
+        complete = not chunk or seen >= body.size
+        if complete and not (seen == body.size and hmac.compare_digest(check.digest(), body.digest)):
+            raise DatabaseError(f"The body of record {record_id} is not what was logged; restore a backup.")
+        if chunk:
+            yield chunk
+        if complete:
+            return
 
 
 def _whole(inline: bytes, position: int) -> bytes:

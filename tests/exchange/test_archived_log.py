@@ -167,7 +167,7 @@ async def test_an_encrypted_body_that_was_changed_is_refused(archived: Archived,
 
 async def test_archived_records_leave_and_the_tree_still_holds(archived: Archived) -> None:
     assert (await archived.again(29)).removed == 0
-    assert (await archived.again(31)).removed == 6
+    assert (await archived.again(32)).removed == 6  # on PostgreSQL the whole day, when it is over
     assert [record async for record in MessageLogReader(archived.database).iterate()] == []
     assert list(Checker(archived.database).run()) == []
     with archived.database.reading() as connection:

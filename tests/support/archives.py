@@ -1,6 +1,6 @@
 """Logs with time-stamped records, and archivers over them, for tests."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, insert, select
 
 from securityserver.archiving.archiver import Archiver
-from securityserver.archiving.ledger import Ledger
+from securityserver.archiving.ledger import Ledger, Member
 from securityserver.archiving.removal import Remover
 from securityserver.archiving.settings import ArchiveSettings
 from securityserver.archiving.stores import DirectoryStore
@@ -29,15 +29,24 @@ def parts(text: str, at: datetime = AT) -> Parts:
     return Parts(text.encode(), SignatureData(b"<signature/>", None, None), None, 0, at)
 
 
+class SampleContents:
+    """Stands for what an archive holds of a record: a small container, the same for the same record."""
+
+    def __init__(self, record_id: int) -> None:
+        self._record_id = record_id
+
+    def write(self, sink: Callable[[bytes], object]) -> None:
+        sink(build(parts(f"record {self._record_id}")))
+
+    def sealed(self) -> Iterator[bytes]:
+        yield from NOTHING
+
+
 class SampleContainers:
-    """Stands for the message log's containers: small ones, the same for the same record."""
+    """Stands for the message log's containers."""
 
-    async def write(self, record_id: int, sink: Callable[[bytes], object]) -> None:
-        sink(build(parts(f"record {record_id}")))
-
-    async def sealed(self, _record_id: int) -> AsyncIterator[bytes]:
-        for piece in NOTHING:
-            yield piece
+    def read(self, members: Sequence[Member]) -> Iterator[SampleContents]:
+        return (SampleContents(member.id) for member in members)
 
 
 def seed(database: Database, *changes: dict[str, Any], stamped: bool = True) -> list[int]:
@@ -78,7 +87,7 @@ def archiver(database: Database, directory: Path, **changes: Any) -> Archiver:
         "ledger": Ledger(database),
         "remover": Remover(database),
         "store": DirectoryStore(directory / "archives"),
-        "containers": SampleContainers(),
+        "containers": SampleContainers,
         "work": directory / "work",
         "now": lambda: NOW,
     }

@@ -1,6 +1,6 @@
 """The archiver's runs: what goes into archives, in what order, linked how, and what leaves the database when."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,23 @@ from typing import Any
 import pytest
 
 from securityserver.archiving.errors import ArchivingFailed
-from securityserver.archiving.ledger import Ledger
+from securityserver.archiving.ledger import Ledger, Member
 from securityserver.archiving.removal import Remover
 from securityserver.archiving.settings import Grouping
 from securityserver.archiving.stores import DirectoryStore
 from securityserver.archiving.verification import VerifiedArchive, in_link_order, verify_chain, verify_file
 from securityserver.messagelog import Side
-from tests.support.archives import NOTHING, NOW, archived, archiver, files_in_ledger, links, node_database, seed, some
+from tests.support.archives import (
+    NOW,
+    SampleContents,
+    archived,
+    archiver,
+    files_in_ledger,
+    links,
+    node_database,
+    seed,
+    some,
+)
 from tests.support.messagelog import HOUSEHOLD, NSAF
 from xroad.linkinginfo import START
 
@@ -105,22 +115,25 @@ async def test_a_store_that_gives_back_other_bytes_is_not_believed(tmp_path: Pat
         assert len(links(database)) == 1
 
 
-class Broken:
-    """Writes containers that do not open."""
+class Broken(SampleContents):
+    """Writes a container that does not open."""
 
-    async def write(self, _record_id: int, sink: Any) -> None:
+    def write(self, sink: Any) -> None:
         sink(b"no container")
 
-    async def sealed(self, _record_id: int) -> AsyncIterator[bytes]:
-        for piece in NOTHING:
-            yield piece
+
+class BrokenContainers:
+    """Gives such."""
+
+    def read(self, members: Sequence[Member]) -> Iterator[Broken]:
+        return (Broken(member.id) for member in members)
 
 
 async def test_a_container_that_does_not_open_reaches_no_store(tmp_path: Path) -> None:
     with node_database(tmp_path) as database:
         seed(database, *some(1))
         with pytest.raises(ArchivingFailed, match="came out wrong"):
-            await archiver(database, tmp_path, containers=Broken()).run()
+            await archiver(database, tmp_path, containers=BrokenContainers).run()
     assert archived(tmp_path) == []
     assert not any((tmp_path / "work").iterdir())
 
