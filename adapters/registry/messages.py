@@ -138,6 +138,17 @@ def read_item(item: object, version: str) -> Mapping[str, Any]:
     return found
 
 
+def only_item(criteria: Mapping[str, Any], reference: str, at: str, version: str) -> Mapping[str, Any]:
+    """Return the only search of a message as one of several; raises :class:`SearchRejected`.
+
+    DCI's samples write its expression bare, ``{"attribute": {"eq": value}}``, without the template around it.
+    """
+    query = criteria["query"]
+    if criteria["query_type"] == "expression" and isinstance(query, dict) and "value" not in query:
+        criteria = {**criteria, "query": {"type": "expression", "value": {"expression": {"query": query}}}}
+    return read_item({"reference_id": reference, "timestamp": at, "search_criteria": criteria}, version)
+
+
 def reference_of(item: object, place: int) -> str:
     """Return a search's reference; one that cannot be repeated is answered by its place in the message, from 1."""
     found = item.get("reference_id") if isinstance(item, dict) else None

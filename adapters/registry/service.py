@@ -157,8 +157,10 @@ class Service:
     ) -> tuple[Document, Document | None]:
         """Run the only search of a message; it has no reference of its own, so the message's identifier is it."""
         reference, draft = message.asked.message_id, ledger.draft()
-        item = {"reference_id": reference, "search_criteria": message.body[operation.part]}
         try:
+            item = messages.only_item(
+                message.body[operation.part], reference, answers.timestamp(), message.asked.version
+            )
             return await self._search(operation, item, caller, draft)
         except SearchRejected as rejection:
             _refuse(draft, rejection)

@@ -114,6 +114,7 @@ async def test_of_copies_sent_at_once_one_is_answered(tmp_path: Path) -> None:
         ({"type": "LOCAL_ID", "value": "nobody"}, "idtype-value", "no"),
         ({"type": "LOCAL_ID", "value": "p2"}, "idtype-value", "no"),
         ({"type": "expression", "value": {"expression": {"query": {"LOCAL_ID": {"eq": "p1"}}}}}, "expression", "yes"),
+        ({"LOCAL_ID": {"eq": "p1"}, "sex": {"$in": ["male"]}}, "expression", "yes"),
     ],
 )
 async def test_is_somebody_enrolled(tmp_path: Path, query: object, query_type: str, found: str) -> None:
