@@ -17,6 +17,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from contracts.codes import all_code_lists
+from contracts.partial import without_demands
 from contracts.subschemas import rewritten
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -50,19 +51,23 @@ def all_schemas() -> Mapping[tuple[str, str], Schema]:
 
 
 @cache
-def registry() -> Registry[Any]:
-    """All schemas under their URNs, code lists put in place; nothing is ever fetched from elsewhere."""
-    ready = [compilable(each) for each in all_schemas().values()]
+def registry(*, partial: bool = False) -> Registry[Any]:
+    """All schemas under their URNs, code lists put in place; nothing is ever fetched from elsewhere.
+
+    With ``partial`` they refuse no document for what it lacks.
+    """
+    ready = [compilable(each, partial=partial) for each in all_schemas().values()]
     return Registry().with_resources((each["$id"], DRAFT202012.create_resource(each)) for each in ready)
 
 
-def compilable(document: Schema) -> dict[str, Any]:
+def compilable(document: Schema, *, partial: bool = False) -> dict[str, Any]:
     """Return a schema as the validator takes it.
 
     References to code lists become their enumerations, which spares a look-up per coded field. ``$schema`` goes,
     because the library answers it with its own validator class, and the rules of ours would be lost behind a ``$ref``.
     """
     rest = {key: value for key, value in document.items() if key != "$schema"}
+    rest = without_demands(rest) if partial else rest
     return cast("dict[str, Any]", rewritten(rest, _with_codes))
 
 

@@ -38,11 +38,11 @@ class Judge:
 
     __slots__ = ("_validator",)
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Mapping[str, Any], *, partial: bool = False) -> None:
         # Linear patterns only: a contract's pattern is never a way to stop a server.
         self._validator = jsonschema_rs.Draft202012Validator(
             dict(document),
-            registry=_registry(),
+            registry=_registry(partial),
             formats=dict(LOOK_UPS),
             validate_formats=True,
             keywords={each: _between_fields(each) for each in KEYWORDS},
@@ -80,9 +80,9 @@ def _between_fields(keyword: str) -> type:
 
 
 @cache
-def contract_judge(name: str, version: str) -> Judge:
+def contract_judge(name: str, version: str, *, partial: bool = False) -> Judge:
     """Return the compiled contract; raises :class:`~contracts.catalog.UnknownContract`."""
-    return Judge(for_compiler(schema(name, version)))
+    return Judge(for_compiler(schema(name, version), partial=partial), partial=partial)
 
 
 @cache
@@ -92,14 +92,14 @@ def shape_judge() -> Judge:
 
 
 @cache
-def _registry() -> "jsonschema_rs.Registry":
-    ready = [for_compiler(each) for each in all_schemas().values()]
+def _registry(partial: bool) -> "jsonschema_rs.Registry":  # noqa: FBT001  # a key of the cache
+    ready = [for_compiler(each, partial=partial) for each in all_schemas().values()]
     return jsonschema_rs.Registry([(each["$id"], each) for each in ready], draft=jsonschema_rs.Draft202012)
 
 
-def for_compiler(document: Mapping[str, Any]) -> dict[str, Any]:
+def for_compiler(document: Mapping[str, Any], *, partial: bool = False) -> dict[str, Any]:
     """Return a schema with code lists in place, its patterns as the engine reads them, and formats as patterns."""
-    return cast("dict[str, Any]", rewritten(compilable(document), _for_engine))
+    return cast("dict[str, Any]", rewritten(compilable(document, partial=partial), _for_engine))
 
 
 def _for_engine(node: dict[str, Any]) -> dict[str, Any]:

@@ -22,24 +22,25 @@ _BETWEEN: Final[Mapping[str, str]] = MappingProxyType({"x-prefix": "to begin wit
 MAX_CODES_SHOWN: Final = 12  # an enumeration longer than this is named by its size: a log line stays a line
 
 
-def violations(name: str, version: str, document: object) -> Iterator[ContractViolation]:
-    """Yield what breaks the contract, in the schema's order.
+def violations(name: str, version: str, document: object, *, partial: bool = False) -> Iterator[ContractViolation]:
+    """Yield what breaks the contract, in the schema's order; with ``partial`` nothing that lacks does.
 
     Raises:
         UnknownContract: there is no such contract.
     """
-    for error in _compiled(name, version).iter_errors(document):
+    for error in _compiled(name, version, partial).iter_errors(document):
         yield _violation(name, version, error)
 
 
-def reference_validator(document: dict[str, Any]) -> Draft202012Validator:
+def reference_validator(document: Mapping[str, Any], *, partial: bool = False) -> Draft202012Validator:
     """Compile a schema that stands alone, references to the standard's contracts apart."""
-    return _Validator(compilable(document), registry=registry(), format_checker=CHECKER)
+    ready = compilable(document, partial=partial)
+    return _Validator(ready, registry=registry(partial=partial), format_checker=CHECKER)
 
 
 @cache
-def _compiled(name: str, version: str) -> Draft202012Validator:
-    return reference_validator(dict(schema(name, version)))
+def _compiled(name: str, version: str, partial: bool) -> Draft202012Validator:  # noqa: FBT001  # a key of the cache
+    return reference_validator(schema(name, version), partial=partial)
 
 
 def _violation(name: str, version: str, error: ValidationError) -> ContractViolation:

@@ -29,6 +29,7 @@ def validate_arguments(parser: argparse.ArgumentParser) -> None:
     """A contract and a document."""
     parser.add_argument("contract", metavar="NAME[@VERSION]", help="such as cambodia/person (default: the newest)")
     parser.add_argument("file", type=Path, metavar="FILE", help="a JSON document, or - for the standard input")
+    parser.add_argument("--partial", action="store_true", help="fields may lack: an answer of which some were withheld")
     parser.add_argument("--json", action="store_true", help=_JSON)
 
 

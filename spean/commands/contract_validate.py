@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the violations, or that there are none; 1 when there are."""
     name, _at, named = arguments.contract.partition("@")
     version = contract_version(name, named or None)
-    found = contracts.violations(name, version, _document(arguments.file))
+    found = contracts.violations(name, version, _document(arguments.file), partial=arguments.partial)
     if arguments.json:
         print(json.dumps([_told(each) for each in found], indent=1))
     elif found:

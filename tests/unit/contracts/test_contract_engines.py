@@ -244,7 +244,7 @@ def test_without_a_compiled_validator_the_reference_judges(monkeypatch: pytest.M
 
 def test_a_no_that_the_reference_does_not_share_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
     # The engine counts a fault that the reference does not know of: the document stays out.
-    monkeypatch.setattr(reference, "violations", lambda *_arguments: iter(()))
+    monkeypatch.setattr(reference, "violations", lambda *_arguments, **_options: iter(()))
     broken = {**PERSON, "name": {"surname": "SECRET", "given_name": "ដារ៉ា"}}
     with pytest.raises(contracts.ContractViolation) as caught:
         contracts.validate("cambodia/person", "1.0.0", broken)
@@ -259,6 +259,50 @@ def test_a_large_broken_document_is_explained_quickly(monkeypatch: pytest.Monkey
     group = {"group_identifier": [{"identifier_type": "LOCAL_ID", "identifier_value": "x"}], "group_type": "2"}
     found = contracts.violations("cambodia/group", "1.0.0", {**group, "member_list": members})
     assert [(each.rule, each.pointer) for each in found] == [("enum", "/member_list/20/demographic_info/sex")]
+
+
+@pytest.mark.parametrize(("name", "version"), [each for each in ALL if each[0].startswith("cambodia/")])
+def test_a_partial_answer_is_judged_by_what_is_there(name: str, version: str) -> None:
+    for example in contracts.examples(name, version):
+        if not example.valid or not isinstance(example.document, dict):
+            continue
+        for field in example.document:
+            rest = {key: each for key, each in example.document.items() if key != field}
+            contracts.validate(name, version, rest, partial=True)
+        contracts.validate(name, version, {}, partial=True)
+
+
+@pytest.mark.usefixtures("engines")
+def test_a_partial_answer_may_lack_fields_and_nothing_else() -> None:
+    contracts.validate("cambodia/person", "1.0.0", {"sex": "female"}, partial=True)
+    group = {"member_list": [{"demographic_info": {"name": {"surname": "សុខ"}}}]}
+    contracts.validate("cambodia/group", "1.0.0", group, partial=True)
+    for broken in ({"sex": "x"}, {"name": {"surname": 1}}, {"surplus": 1}):
+        with pytest.raises(contracts.ContractViolation):
+            contracts.validate("cambodia/person", "1.0.0", broken, partial=True)
+    assert [each.rule for each in contracts.violations("cambodia/person", "1.0.0", {"sex": "x"}, partial=True)] == [
+        "enum"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "document", "valid"),
+    [
+        ({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}, {}, True),
+        (
+            {"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": {"maxProperties": 1}},
+            {"c": 1, "d": 1},
+            False,
+        ),
+        ({"not": {"required": ["a"]}}, {"a": 1}, False),
+        ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, True),
+        ({"properties": {"required": {"minItems": 1, "maxItems": 1}}}, {"required": []}, True),
+        ({"properties": {"required": {"minItems": 1, "maxItems": 1}}}, {"required": [1, 2]}, False),
+    ],
+)
+def test_demands_are_taken_out_and_conditions_stay(schema: dict[str, Any], document: object, *, valid: bool) -> None:
+    assert reference_validator(schema, partial=True).is_valid(document) is valid
+    assert Judge(for_compiler(schema, partial=True), partial=True).accepts(document) is valid
 
 
 def test_all_violations_are_given_in_order() -> None:
