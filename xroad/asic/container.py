@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from xroad.asic import errors, names
 from xroad.asic.errors import Defect, invalid
-from xroad.asic.manifests import check_time_stamp_manifest, listed_files
+from xroad.asic.manifests import listed_files
 from xroad.asic.zipreader import Archive, open_archive
 from xroad.errors import PeerError
 from xroad.xades import SignatureData
@@ -81,7 +81,6 @@ def read(data: bytes) -> Container:
     surplus = tuple(sorted(_surplus(archive)))
     if any(names.is_signature(name) for name in surplus):  # the valid one could be shown, and the other one used
         raise invalid(Defect.SEVERAL_SIGNATURES, "The container has several files with signatures instead of one.")
-    check_time_stamp_manifest(known.get(names.ASIC_MANIFEST), known.get(names.TS_HASH_CHAIN_RESULT))
     batch = _batch_stamp(known)
     return Container(
         message=known[names.MESSAGE],
@@ -125,7 +124,8 @@ def _need(known: Mapping[str, bytes], name: str, error: type[PeerError]) -> None
 
 
 def _surplus(archive: Archive) -> set[str]:
-    folders = {name for name in names.FOLDERS if name in archive.entries and not archive.entries[name].size}
+    # Unpacked, for some programmes deflate even nothing, and behind "nothing" something could be hidden.
+    folders = {name for name in names.FOLDERS if name in archive.entries and not archive.content(name, 0)}
     attachments = {name for name in archive.entries if names.is_attachment(name)}
     return set(archive.entries) - set(names.LIMITS) - folders - attachments
 

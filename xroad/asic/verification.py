@@ -17,6 +17,7 @@ from xroad.asic import names
 from xroad.asic.chained import chained_names, check_chain_against_files, digests
 from xroad.asic.container import Container, read
 from xroad.asic.errors import AsicTimestampNotFound, AsicUnknownInstance, Defect, invalid
+from xroad.asic.manifests import check_time_stamp_manifest
 from xroad.asic.message import SignedMessage, read_message
 from xroad.timestamp import VerifiedTimeStamp
 from xroad.verdicts import VerdictCache
@@ -118,9 +119,13 @@ def verify(
         MalformedSignature, TimestampValidation: the time-stamp is over something else, or does not hold.
         XRoadError: as `xades.verify`; `AsicInvalidContainer` for files that nothing accounts for.
     """
-    # 1. Who must have signed, by the message's own words.
+    # 1. Who must have signed, by the message's own words, and that this is what was signed and stamped: no trust is
+    #    needed to see that it is not.
     message = read_message(container.message)
     located = form.locate(container.signature.xml)
+    _refuse_another_subject(located)
+    if container.batch_stamp is not None:
+        _check_stamp_chain(container, container.batch_stamp.hash_chain_result)
     if trust.shared(message.signer.instance) is None:
         raise AsicUnknownInstance(
             f"The trust configuration does not describe the instance {message.signer.instance}: give the one that does."
@@ -132,7 +137,7 @@ def verify(
     left_out = _left_out(container, located)
     signature = _signature(container, message, located, trust, at, left_out, cache)
     # 4. Nothing else is in the container, and nothing is missing that it says it has.
-    _refuse_unaccounted(container, located)
+    _refuse_unaccounted(container, located, left_out)
     if stamp is None and unstamped_at is None:
         raise AsicTimestampNotFound(
             "The signature holds at the time that the signer claims; no time-stamp says that it existed then. Ask for "
@@ -155,10 +160,20 @@ def _stamp(
 ) -> VerifiedTimeStamp | None:
     batch = container.batch_stamp
     if batch is not None:
-        _check_stamp_chain(container, batch.hash_chain_result)
         return timestamp.verify(batch.token, batch.hash_chain_result, trust, now)
     tokens = (container.own_stamp,) if container.own_stamp is not None else located.time_stamps
     return timestamp.verify(tokens[0], located.signature_value, trust, now) if tokens else None
+
+
+def _refuse_another_subject(located: form.Located) -> None:
+    if not {f"/{names.MESSAGE}", f"/{names.SIG_HASH_CHAIN_RESULT}"} & _direct(located).keys():
+        raise errors.MalformedSignature("The signature refers neither to the message nor to a hash chain over it.")
+
+
+def _is_chained(container: Container, located: form.Located) -> bool:
+    # A chain that the signature does not refer to says nothing: it is refused as a file that nobody signed.
+    has_result = container.signature.hash_chain_result is not None
+    return has_result and f"/{names.SIG_HASH_CHAIN_RESULT}" in _direct(located)
 
 
 def _check_stamp_chain(container: Container, result: bytes) -> None:
@@ -180,8 +195,8 @@ def _claimed(located: form.Located) -> datetime:
 def _left_out(container: Container, located: form.Located) -> Mapping[str, bytes]:
     """Return the digests of signed attachments that the container, by its own manifest, does not claim to have."""
     signed = {name.removeprefix("/"): reference.digest for name, reference in _direct(located).items()}
-    if container.signature.hash_chain is not None:
-        signed |= chained_names(container.signature.hash_chain)
+    if _is_chained(container, located):
+        signed |= chained_names(container.signature.hash_chain or b"")
     return MappingProxyType(
         {
             name: digest
@@ -200,7 +215,7 @@ def _signature(
     left_out: Mapping[str, bytes],
     cache: VerdictCache | None,
 ) -> VerifiedSignature:
-    is_chained = container.signature.hash_chain_result is not None
+    is_chained = _is_chained(container, located)
     if is_chained:
         check_chain_against_files(container)
     algorithm = SHA512 if is_chained else _algorithm(_direct(located))
@@ -230,19 +245,24 @@ def _direct(located: form.Located) -> Mapping[str, form.Reference]:
     return form.read_signed_info(xmlsafe.canonicalize(located.signed_info, located.canonicalization)).parts
 
 
-def _refuse_unaccounted(container: Container, located: form.Located) -> None:
+def _refuse_unaccounted(container: Container, located: form.Located, left_out: Mapping[str, bytes]) -> None:
     # What no signature covers would be shown and unpacked beside what is signed, as if it were.
     surplus = list(container.surplus)
-    if container.signature.hash_chain_result is not None and f"/{names.SIG_HASH_CHAIN_RESULT}" not in _direct(located):
+    if container.signature.hash_chain_result is not None and not _is_chained(container, located):
         surplus.append(names.SIG_HASH_CHAIN)
     if surplus:
         shown = ", ".join(name[:100] for name in surplus[:5])
         raise invalid(Defect.SURPLUS_ENTRY, f"The container has files that no signature covers: {shown}.")
+    check_time_stamp_manifest(
+        container.files.get(f"/{names.ASIC_MANIFEST}"), container.files.get(f"/{names.TS_HASH_CHAIN_RESULT}")
+    )
     present = {name.removeprefix("/") for name in container.files} | set(container.attachments)
-    missing = sorted(container.listed - present)
+    # Whoever leaves a body out has a list that does not name it; without any list it has been lost.
+    unlisted = set() if f"/{names.MANIFEST}" in container.files else set(left_out)
+    missing = sorted((container.listed - present) | unlisted)
     if missing:  # a body that was there when the container was made has been taken out
         shown = ", ".join(name[:100] for name in missing[:5])
-        raise errors.InvalidReference(f"The container's list names files that are not in it: {shown}.")
+        raise errors.InvalidReference(f"The container should have files that are not in it: {shown}.")
 
 
 def _authority(stamp: VerifiedTimeStamp | None, trust: "TrustSnapshot") -> str | None:

@@ -247,7 +247,7 @@ def _check_record(record: _Central, name: str) -> None:
 
 
 def _check_sizes(record: _Central, name: str) -> None:
-    if (record.method == STORED or name.endswith("/")) and record.packed != record.size:
+    if record.method == STORED and record.packed != record.size:
         raise invalid(Defect.DIRECTORY, f"The file {name} in the container has two sizes.")
     if record.method == STORED and record.flags & _HAS_DESCRIPTOR:  # a reader that streams cannot know where it ends
         raise invalid(Defect.METHOD, f"The file {name} in the container has no end that every reader finds.")

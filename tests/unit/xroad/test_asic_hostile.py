@@ -69,6 +69,20 @@ FILES = {
         ),
         f"{ZIP}.SurplusEntry",
     ),
+    "stray hash chain of another message": (
+        lambda files: files.update(
+            {
+                CHAIN: files_of(sample("chained", body=b"other").data)[CHAIN],
+                CHAIN_RESULT: files_of(sample("chained", body=b"other").data)[CHAIN_RESULT],
+            }
+        ),
+        f"{ZIP}.SurplusEntry",
+    ),
+    "body and list taken out": (
+        lambda files: (drop("attachment1")(files), drop("META-INF/manifest.xml")(files)),
+        "InvalidReference",
+    ),
+    "chain of the time-stamp that is not XML": (put("ts-hashchainresult.xml", b"invalid"), "MalformedSignature"),
     "second signature file": (put("META-INF/signatures1.xml", b"<a/>"), f"{ZIP}.SeveralSignatures"),
     "list that names what is not there": (
         put("META-INF/manifest.xml", listed("message.xml", "attachment1", "attachment2")),
@@ -152,6 +166,22 @@ def test_a_reference_beside_the_message_that_is_not_there() -> None:
     forged = c.stamped_anew(original, signature)
     listing = put("META-INF/manifest.xml", listed("message.xml", "attachment1", "attachment2"))
     assert forged.judge(repacked(forged.data, listing)).reason == "InvalidReference"
+
+
+def test_a_signature_over_something_else_needs_no_trust_to_be_refused() -> None:
+    xml = sample().parts.signature.xml
+    other = SignatureData(xml.replace(b'URI="/message.xml"', b'URI="/foobar.xml"'))
+    data, stranger = c.stamped_anew(sample(), other).data, c.authority().trust("EE")
+    assert asic.judge(data, stranger, c.NOW).reason == "MalformedSignature"
+    broken = repacked(sample().data, put("ts-hashchainresult.xml", b"invalid"))
+    assert asic.judge(broken, stranger, c.NOW).reason == "MalformedSignature"
+
+
+@pytest.mark.parametrize("form", ["direct", "chained"])
+def test_without_a_list_nobody_left_a_body_out(form: c.Form) -> None:
+    bare = sample(form, logged=False)
+    assert bare.judge().outcome is Outcome.VALID
+    assert bare.judge(repacked(bare.data, drop("META-INF/manifest.xml"))).reason == "InvalidReference"
 
 
 def test_two_signatures_in_one_file() -> None:
