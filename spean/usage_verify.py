@@ -9,7 +9,13 @@ from pathlib import Path
 
 def verify_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``spean verify``."""
-    parser.add_argument("containers", type=Path, nargs="+", metavar="CONTAINER", help="signed documents (.asice)")
+    parser.add_argument(
+        "containers",
+        type=Path,
+        nargs="+",
+        metavar="CONTAINER",
+        help="signed documents (.asice); a folder, an archive or a ZIP of /asic stands for all in it",
+    )
     parser.add_argument(
         "--conf",
         type=Path,

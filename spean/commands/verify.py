@@ -15,6 +15,7 @@ from typing import Final
 from spean.errors import UsageError
 from spean.verifying import printing, trusting
 from spean.verifying.finding import Finding
+from spean.verifying.places import expand
 from spean.verifying.work import Task, examine_all
 from xroad.asic import Comparison, Outcome, Trace, compare
 
@@ -26,7 +27,7 @@ Comparisons = dict[tuple[str, str, str], Comparison]
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify containers and print what was found."""
-    paths: list[Path] = arguments.containers
+    places = expand(arguments.containers)
     task = Task(
         files=trusting.read_files(arguments.conf),
         now=datetime.now(UTC),
@@ -34,9 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
         target=_folder(arguments.extract),
     )
     findings = []
-    for finding in printing.with_progress(examine_all(paths, task), len(paths)):
+    for finding in printing.with_progress(examine_all(places, task), len(places)):
         findings.append(finding)
-        _show(finding, many=len(paths) > MANY, as_json=arguments.json)
+        _show(finding, many=len(places) > MANY, as_json=arguments.json)
     compared = compare_sides([each.trace for each in findings if each.trace is not None])
     _show_end(findings, compared, as_json=arguments.json)
     return exit_code(findings, compared)

@@ -20,14 +20,14 @@ _FILE_MODE: Final = 0o600  # messages hold personal data
 _FOLDER_MODE: Final = 0o700
 
 
-def extract(container: Container, path: Path, target: Path) -> str:
+def extract(container: Container, called: str, target: Path) -> str:
     """Write a container's message and attachments below a folder, and return the new folder's name.
 
     Raises:
         OSError: the folder is not one, or cannot be written.
     """
     with _opened(os.open(target, os.O_RDONLY | os.O_DIRECTORY)) as root:
-        name = _new_folder(path, root)
+        name = _new_folder(called, root)
         # O_NOFOLLOW: the folder is the one just made, and not a link put in its place.
         with _opened(os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=root)) as folder:
             _write(folder, "message.xml", [container.message])
@@ -36,8 +36,8 @@ def extract(container: Container, path: Path, target: Path) -> str:
     return name
 
 
-def _new_folder(path: Path, root: int) -> str:
-    base = _UNSAFE.sub("_", path.name.removesuffix(".asice"))[:_MAX_NAME].lstrip(".") or "container"
+def _new_folder(called: str, root: int) -> str:
+    base = _UNSAFE.sub("_", called.removesuffix(".asice"))[:_MAX_NAME].lstrip(".") or "container"
     for number in count(1):
         name = base if number == 1 else f"{base}-{number}"
         try:

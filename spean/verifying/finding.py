@@ -6,7 +6,6 @@ It refuses to judge and to print.
 import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -74,19 +73,19 @@ class Finding:
         return values
 
 
-def unreadable(path: Path, detail: str) -> Finding:
+def unreadable(path: str, detail: str) -> Finding:
     """Return the finding on a file that could not be read at all."""
-    return Finding(str(path), Outcome.CANNOT_TELL, "", detail, "The file cannot be read.", "មិនអាចអានឯកសារនេះបានទេ។")
+    return Finding(path, Outcome.CANNOT_TELL, "", detail, "The file cannot be read.", "មិនអាចអានឯកសារនេះបានទេ។")
 
 
-def found(path: Path, verdict: Verdict, trust: TrustSnapshot) -> Finding:
+def found(path: str, verdict: Verdict, trust: TrustSnapshot) -> Finding:
     """Return the finding on a container that was judged."""
     if verdict.verified is None:
         meaning = sentence_for(verdict.reason)
-        return Finding(str(path), verdict.outcome, verdict.reason, verdict.detail, meaning.en, meaning.km)
+        return Finding(path, verdict.outcome, verdict.reason, verdict.detail, meaning.en, meaning.km)
     in_order = verdict.container is not None and verdict.container.in_order
     facts = _facts(verdict.verified, trust, in_order=in_order)
-    return Finding(str(path), verdict.outcome, facts=facts, trace=trace_of(verdict.verified))
+    return Finding(path, verdict.outcome, facts=facts, trace=trace_of(verdict.verified))
 
 
 def _facts(verified: VerifiedContainer, trust: TrustSnapshot, *, in_order: bool) -> Facts:

@@ -1,6 +1,6 @@
 """Judges many containers: in this process when they are few, in one process for each processor when they are many.
 
-It refuses to print: findings come out in the order of the files.
+It refuses to print: findings come out in the order of the places.
 """
 
 import multiprocessing
@@ -15,12 +15,12 @@ from typing import Final
 from spean.verifying import trusting
 from spean.verifying.extraction import extract
 from spean.verifying.finding import Finding, found, unreadable
+from spean.verifying.places import Opener, Place, Unreadable
 from xroad.asic import judge
 from xroad.verdicts import VerdictCache
 
 FEW: Final = 32  # below, starting processes costs more than it saves
 _CHUNK: Final = 16
-MAX_FILE_BYTES: Final = 4 * 1024 * 1024 * 1024  # where ZIP64 begins, which containers do not use
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +45,19 @@ class Worker:
 
     def __init__(self, task: Task) -> None:
         self._task, self._cache = task, VerdictCache()
-        self._trust = trusting.load(task.files)
+        self._trust, self._opener = trusting.load(task.files), Opener()
 
-    def examine(self, path: Path) -> Finding:
+    def examine(self, place: Place) -> Finding:
         """Read and judge one container, and extract it if that is asked for and it holds."""
         try:
-            if path.stat().st_size > MAX_FILE_BYTES:
-                return unreadable(path, "It is larger than 4 GiB, which no container is.")
-            data = path.read_bytes()
-        except OSError as error:
-            return unreadable(path, f"{error.strerror or error}.")
+            data = self._opener.read(place)
+        except Unreadable as problem:
+            return unreadable(place.label, str(problem))
         task = self._task
         verdict = judge(data, self._trust, task.now, unstamped_at=task.unstamped_at, cache=self._cache)
         if task.target is not None and verdict.verified is not None and verdict.container is not None:
-            extract(verdict.container, path, task.target)
-        return found(path, verdict, self._trust)
+            extract(verdict.container, place.name, task.target)
+        return found(place.label, verdict, self._trust)
 
 
 _workers: list[Worker] = []  # one in each process of the pool, made by its initializer
@@ -69,11 +67,11 @@ def _start(task: Task) -> None:
     _workers[:] = [Worker(task)]
 
 
-def _examine(path: Path) -> Finding:
-    return _workers[0].examine(path)
+def _examine(place: Place) -> Finding:
+    return _workers[0].examine(place)
 
 
-def examine_all(paths: Sequence[Path], task: Task, *, processes: int | None = None) -> Iterator[Finding]:
+def examine_all(places: Sequence[Place], task: Task, *, processes: int | None = None) -> Iterator[Finding]:
     """Judge containers, in parallel when they are many, and give the findings in their order.
 
     Raises:
@@ -81,10 +79,10 @@ def examine_all(paths: Sequence[Path], task: Task, *, processes: int | None = No
         OSError: the folder to extract into cannot be written.
     """
     worker = Worker(task)  # tells a bad configuration before any process is started
-    processes = processes or min(os.cpu_count() or 1, len(paths))
-    if len(paths) < FEW or processes == 1:
-        yield from map(worker.examine, paths)
+    processes = processes or min(os.cpu_count() or 1, len(places))
+    if len(places) < FEW or processes == 1:
+        yield from map(worker.examine, places)
         return
     context = multiprocessing.get_context("spawn")  # a clean process: nothing of this one's state or locks
     with ProcessPoolExecutor(processes, context, _start, (task,)) as pool:
-        yield from pool.map(_examine, paths, chunksize=_CHUNK)
+        yield from pool.map(_examine, places, chunksize=_CHUNK)

@@ -16,6 +16,7 @@ from spean.commands import verify
 from spean.errors import UsageError
 from spean.verifying import printing, reasons, trusting
 from spean.verifying.finding import Finding
+from spean.verifying.places import expand
 from spean.verifying.work import FEW, Task, examine_all
 from tests.support.containers import NOW, Sample, files_of, repacked, response_head, sample, stamped_anew
 from tests.support.globalconf import shared_parameters, stored_files
@@ -241,7 +242,7 @@ def test_many_are_judged_by_several_processes_in_their_order(tmp_path: Path) -> 
     for number in range(FEW + 2):
         data = altered(sample()) if number % 7 == 0 else sample().data
         paths.append(Path(written(tmp_path, f"{number}.asice", data)))
-    findings = list(examine_all(paths, Task(configuration(), NOW, None, None), processes=2))
+    findings = list(examine_all(expand(paths), Task(configuration(), NOW, None, None), processes=2))
     assert [Path(each.path) for each in findings] == paths
     assert [each.outcome is Outcome.INVALID for each in findings] == [number % 7 == 0 for number in range(FEW + 2)]
 
