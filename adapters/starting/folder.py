@@ -67,7 +67,7 @@ def _source(name: str, proposal: Proposal) -> dict[str, Any]:
 
 def _mapping(name: str, proposal: Proposal, contract: str) -> str:
     version = contracts.versions(contract)[-1]
-    guess = Guess(contract, version, proposal.samples)
+    guess = Guess(contract, version, proposal.samples, proposal.labels)
     key = _key(proposal)
     rules = guess.rules(key)
     data: dict[str, Any] = {

@@ -53,7 +53,8 @@ def from_table_file(path: Path) -> Proposal:
         },
     }
     samples = {paths[name]: each for name, each in values.items()}
-    return Proposal(source, {"kind": "files", "folder": "inbox"}, samples, folders=("inbox",))
+    labels = {paths[name]: name for name in values}
+    return Proposal(source, {"kind": "files", "folder": "inbox"}, samples, folders=("inbox",), labels=labels)
 
 
 def _rows(path: Path, delimiter: str) -> list[Row]:

@@ -59,7 +59,8 @@ def _without_password(path: Path) -> tuple[str, str | None]:
         raise ConfigError(str(path), _FILE, f"holds no database URL ({type(error).__name__})") from None
     if parsed.drivername == "sqlite" and parsed.database:
         parsed = parsed.set(database=str((path.parent / parsed.database).resolve()))
-    return parsed.set(password=None).render_as_string(), None if parsed.password is None else str(parsed.password)
+    bare = parsed._replace(password=None)  # `set` takes None for "as it was"
+    return bare.render_as_string(), None if parsed.password is None else str(parsed.password)
 
 
 def _propose(file: str, connection: Connection, table: str | None) -> tuple[dict[str, Any], dict[str, list[Any]]]:

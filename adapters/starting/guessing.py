@@ -53,8 +53,8 @@ _CODES: Final = (("region_code", 2), ("sub_region_code", 4), ("commune_code", 6)
 class Guess:
     """Rules and code lists for one contract, as far as they can be guessed."""
 
-    def __init__(self, contract: str, version: str, samples: Samples) -> None:
-        self._contract, self._version, self._samples = contract, version, samples
+    def __init__(self, contract: str, version: str, samples: Samples, labels: Mapping[str, str]) -> None:
+        self._contract, self._version, self._samples, self._labels = contract, version, samples, labels
         self.code_lists: dict[str, dict[str, str]] = {}
         self._written: set[str] = set()
         person = next((each for each in _PEOPLE if self._has(_in(each, "name.given_name"))), None)
@@ -71,8 +71,11 @@ class Guess:
     def _has(self, path: str) -> bool:
         return contracts.has_field(self._contract, self._version, path)
 
+    def _name_of(self, path: str) -> str:
+        return _bare(self._labels.get(path, path.rpartition(".")[2]))
+
     def _known(self, path: str) -> list[Rule]:
-        word = _WORDS.get(_bare(path.rpartition(".")[2]))
+        word = _WORDS.get(self._name_of(path))
         match word:
             case None:
                 return []
@@ -161,7 +164,7 @@ class Guess:
         if path in self._written:
             return []
         for field in fields_at(self._contract, self._version):
-            same = _bare(field.name) == _bare(path.rpartition(".")[2])
+            same = _bare(field.name) == self._name_of(path)
             if same and not field.is_object and field.name not in self._written:
                 self._written.add(field.name)
                 return [{"to": field.name, "from": path} | self._coded(field.name, path) | _ABSENT]
@@ -186,7 +189,8 @@ def _in(prefix: str, path: str) -> str:
 
 
 def _bare(name: str) -> str:
-    return _PLAIN.sub("", contracts.normalise(name)).lower() if name.isascii() else contracts.normalise(name)
+    normal = contracts.normalise(name)
+    return _PLAIN.sub("", normal).lower() if normal.isascii() else normal.replace(" ", "")
 
 
 def _texts(samples: Sequence[Any]) -> list[str]:

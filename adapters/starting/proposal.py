@@ -19,6 +19,7 @@ class Proposal:
         source: what ``source.yaml`` will say, without its name.
         connection: what stands under ``source:`` of ``adapter.yaml``.
         samples: by the path of each field in a record, some of its values; they never leave the process.
+        labels: what people call a field, where that is not its path.
         password: goes into a file of its own; None when there is none.
         folders: folders to make beside the files.
     """
@@ -27,4 +28,5 @@ class Proposal:
     connection: Mapping[str, Any]
     samples: Samples
     password: str | None = None
-    folders: tuple[str, ...] = field(default=())
+    folders: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
