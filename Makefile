@@ -16,10 +16,12 @@ test: .venv/dev
 	.venv/bin/mypy .
 	.venv/bin/pytest -q -n 2
 
-# For developers: how fast is an exchange, next to two baselines, and with tokens that are slow?
+# For developers: how fast is an exchange, next to two baselines, and with tokens that are slow; a validation; a mapping?
 bench: .venv/dev
 	.venv/bin/python -m bench
 	.venv/bin/python -m bench.batch
+	.venv/bin/python -m bench.contracts
+	.venv/bin/python -m bench.mapping
 
 # For developers: choose the newest versions that pyproject.toml allows. Setuptools is locked too, because it installs this project.
 lock:
