@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import contracts
 from adapters.errors import MessageRejected, SearchRejected
 from adapters.registry.messages import Correlation, Message
 from adapters.registry.operations import Operation
 
+KHMER: Final = "khm"  # ISO 639-3
 TOO_MANY_ERRORS: Final = "rjct.errors.too_many"
 Document = dict[str, Any]
 
@@ -22,14 +24,18 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def rejected_result(reference_id: str, rejection: SearchRejected) -> Document:
-    """Write the result of a rejected search."""
+def rejected_result(reference_id: str, rejection: SearchRejected, locale: object = None) -> Document:
+    """Write the result of a rejected search; who asks in Khmer reads the reason in Khmer first."""
+    text = rejection.message
+    if locale == KHMER:
+        text = f"{contracts.code_list('dci/search-reason').codes[rejection.reason].km} — {text}"
     return {
         "reference_id": reference_id,
         "timestamp": timestamp(),
         "status": "rjct",
         "status_reason_code": rejection.reason,
-        "status_reason_message": rejection.message,
+        "status_reason_message": text,
+        **({"locale": locale} if locale == KHMER else {}),
     }
 
 

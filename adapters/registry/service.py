@@ -148,7 +148,8 @@ class Service:
                 outcomes.append(await self._search(operation, checked, caller, draft))
             except SearchRejected as rejection:
                 _refuse(draft, rejection)
-                outcomes.append((answers.rejected_result(reference, rejection), None))
+                locale = item.get("locale") if isinstance(item, dict) else None
+                outcomes.append((answers.rejected_result(reference, rejection, locale), None))
             seen.add(reference)
         return outcomes
 

@@ -118,12 +118,14 @@ def _title(access: Access, path: str, lang: str) -> str:
     if access.service is None:
         return path
     mapping = access.service.mapping.mapping
-    plain = parse_path(path).plain.split(".")
+    steps = parse_path(path).steps
+    plain = [step.name for step in steps]
     titles = [
         _own_title(mapping.contract, mapping.contract_version, ".".join(plain[:length]), lang)
         for length in range(max(1, len(plain) - 1), len(plain) + 1)
     ]
-    return " · ".join(dict.fromkeys(titles))
+    chosen = f" ({steps[-1].code})" if steps[-1].code else ""
+    return " · ".join(dict.fromkeys(titles)) + chosen
 
 
 def _own_title(contract: str, version: str, path: str, lang: str) -> str:

@@ -129,6 +129,15 @@ async def test_a_bad_search_is_rejected_with_dcis_reason(tmp_path: Path, item: o
     assert answer["header"]["status"] == "rjct"
 
 
+async def test_who_asks_in_khmer_reads_khmer(tmp_path: Path) -> None:
+    async with running(make_adapter(tmp_path)) as caller:
+        [result] = await caller.results(search_message(search_item(P1, sort=[{"a": 1}]) | {"locale": "khm"}))
+        [other] = await caller.results(search_message(search_item(P1) | {"locale": "Khmer"}))
+    assert result["locale"] == "khm"
+    assert result["status_reason_message"].startswith("ការតម្រៀបមិនត្រឹមត្រូវ — ")
+    assert (other["status"], "locale" in other) == ("rjct", False)
+
+
 async def test_one_bad_search_does_not_spoil_the_others(tmp_path: Path) -> None:
     items = [search_item(P1), search_item(P1), search_item(P1) | {"reference_id": "r-2"}, {"reference_id": "r-3"}]
     async with running(make_adapter(tmp_path)) as caller:

@@ -68,6 +68,7 @@ def test_a_spid_finds_what_was_asked_by_another_number(
     ]
     assert found[0]["purpose_title"] == {"en": "Check who can get it", "km": "ពិនិត្យសិទ្ធិ"}
     assert [each["field"] for each in found[0]["given"]] == ["name", "identifier[identifier_type=KHM_ID]"]
+    assert [each["en"] for each in found[0]["given"]] == ["Name", "Identifiers (KHM_ID)"]
     assert found[1]["given"] == []
     assert json.loads(report(capsys, "--spid", "spid-3", *registries, "--json")) == []
 
