@@ -24,6 +24,7 @@ from securityserver.provider_stages import (
     Held,
     Logged,
     Opened,
+    Peer,
     Received,
     Releasable,
     Served,
@@ -36,7 +37,7 @@ from securityserver.services import ServiceClient
 from securityserver.timestamping import StampedLog
 from securityserver.trust import TrustKeeper
 from xroad import xades
-from xroad.certificates import AuthCertificate, verify_auth_certificate
+from xroad.certificates import AuthCertificate, verify_auth_certificate, verify_chain
 from xroad.errors import (
     AccessDenied,
     InvalidHttpMethod,
@@ -52,7 +53,7 @@ from xroad.errors import (
     XRoadError,
 )
 from xroad.globalconf.snapshot import TrustSnapshot
-from xroad.identifiers import ClientId
+from xroad.identifiers import ClientId, SecurityServerId
 from xroad.ocsp import describe
 from xroad.reading import load_certificate
 from xroad.rest import RestRequest, RestResponse, request_hash
@@ -135,7 +136,7 @@ class Provider:
             opened = await self._open(received)
             watch.identify(opened.request)
             admitted = self._admit(opened, trust)
-            watch.peer = str(trust.server_of_auth_certificate(received.peer))
+            watch.peer = str(admitted.peer.server)
             return Held(admitted, await received.reader.rest(opened.head, spool))
         except XRoadError as error:
             raise error.prefixed(SERVICE_FAILED) from error
@@ -174,17 +175,20 @@ class Provider:
                 "The message brings no OCSP response for its server's authentication certificate: "
                 "that server must get one."
             )
-        certificate = load_certificate(opened.received.peer)
-        peer = verify_auth_certificate(
-            (certificate,),
-            opened.head.ocsp,
-            trust,
-            self.clock.now(),
-            instance=request.client.instance,
-            cache=self.verdicts,
-        )
-        _require_speaks_for(request.client, peer, opened.received.peer, trust)
-        return Admitted(opened, peer, trust)
+        return Admitted(opened, self._peer(opened.received.peer, opened.head.ocsp, request.client, trust), trust)
+
+    def _peer(self, der: bytes, ocsp: tuple[bytes, ...], client: ClientId, trust: TrustSnapshot) -> Peer:
+        """6. Judge the peer's certificate; what held once holds until its path or its OCSP response ends."""
+        at, key = self.clock.now(), ("peer", der, ocsp, client, trust.digest)
+        known = self.verdicts.get(key, Peer, at)
+        if known is not None:
+            return known
+        certificate, instance = load_certificate(der), client.instance
+        verified = verify_auth_certificate((certificate,), ocsp, trust, at, instance=instance, cache=self.verdicts)
+        chain = verify_chain(certificate, (), ocsp, trust, at, "auth", instance, cache=self.verdicts)
+        peer = Peer(verified, _speaking_for(client, verified, der, trust))
+        self.verdicts.put(key, peer, chain.since, chain.until)
+        return peer
 
     def _verify(self, held: Held) -> Verified:
         """6. Verify the signature by the client's member over exactly these parts."""
@@ -279,11 +283,11 @@ def _require_hash_algorithm(name: str | None) -> None:
         )
 
 
-def _require_speaks_for(client: ClientId, peer: AuthCertificate, der: bytes, trust: TrustSnapshot) -> None:
+def _speaking_for(client: ClientId, peer: AuthCertificate, der: bytes, trust: TrustSnapshot) -> SecurityServerId:
     # Any registered server could otherwise send in the name of any member whose signature it once saw.
-    if trust.auth_certificate_matches(der, client):
-        return
     server = trust.server_of_auth_certificate(der)
+    if server is not None and trust.server_has_client(server, client):
+        return server
     if server is None:
         raise SslAuthenticationFailed(
             f"The authentication certificate {describe(peer)} is not registered for any security server: "

@@ -10,6 +10,7 @@ from securityserver.messages import Message, MessageHead, MessageReader
 from securityserver.serverconf import Service
 from xroad.certificates import AuthCertificate
 from xroad.globalconf.snapshot import TrustSnapshot
+from xroad.identifiers import SecurityServerId
 from xroad.rest import RestRequest, RestResponse
 
 
@@ -32,11 +33,19 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """The server that sent the message: its certificate held, and it may speak for the client."""
+
+    certificate: AuthCertificate
+    server: SecurityServerId
+
+
+@dataclass(frozen=True, slots=True)
 class Admitted:
     """Step 6: the sending server may speak for the client, and the provider is one of ours."""
 
     opened: Opened
-    peer: AuthCertificate
+    peer: Peer
     trust: TrustSnapshot
 
 

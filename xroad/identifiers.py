@@ -77,15 +77,17 @@ def check_part(part: str, name: str) -> None:
         )
 
 
+@lru_cache(maxsize=16384)  # each is written several times in every message that names it
 def _join(*parts: str | None) -> str:
     return "/".join(encode_segment(part) for part in parts if part is not None)
 
 
-def _split(text: str, least: int, most: int, shape: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def _split(text: str, least: int, most: int, shape: str) -> tuple[str, ...]:
     parts = text.split("/", most)
     if not least <= len(parts) <= most:
         raise InvalidClientIdentifier(f"An identifier has the wrong number of parts; write it as {shape}.")
-    return [decode_segment(part) for part in parts]
+    return tuple(decode_segment(part) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ What an institution's programme or service sends passes through here before it i
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from xroad.errors import DuplicateHeaderField, InvalidRequest, InvalidRest, XRoadError
@@ -88,7 +89,7 @@ def filtered(headers: Sequence[Header], own: frozenset[str]) -> list[Header]:
     kept = [(name, as_text(value)) for name, value in headers if name.lower() not in dropped]
     for name, value in kept:
         # A line break in a value would let a programme write headers of its own into the signed head.
-        if not _NAME.match(name) or _CONTROL.search(value):
+        if not _may_cross(name) or _CONTROL.search(value):
             raise InvalidRequest("A header has a forbidden character in its name or value; remove it.")
     _refuse_duplicates(kept, DuplicateHeaderField)
     return kept
@@ -146,11 +147,12 @@ def read_head(head: bytes) -> tuple[str, str, Headers]:
     if len(head) > MAX_HEAD_BYTES:
         raise InvalidRest(f"A REST message part is over the limit of {MAX_HEAD_BYTES} bytes; send shorter headers.")
     try:
-        lines = head.decode("utf-8").removesuffix("\r\n").split("\r\n")
+        text = head.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InvalidRest("A REST message part is not UTF-8; send it as UTF-8.") from error
     # The reference's reader takes a bare CR or LF for a line end too; nobody may write lines that only one of us sees.
-    if len(lines) < _LINES_BEFORE_HEADERS or any(_CONTROL.search(line) for line in lines):
+    lines = text.removesuffix("\r\n").split("\r\n")
+    if len(lines) < _LINES_BEFORE_HEADERS or _CONTROL.search("".join(lines)):
         raise InvalidRest("A REST message part has a bare line break, a control character, or too few lines.")
     headers = tuple(_read_line(line) for line in lines[_LINES_BEFORE_HEADERS:])
     if len(headers) > MAX_HEADERS + _OWN_HEADERS:
@@ -159,9 +161,14 @@ def read_head(head: bytes) -> tuple[str, str, Headers]:
     return lines[0], lines[1], headers
 
 
+@lru_cache(maxsize=4096)  # names are few, and come in every message
+def _may_cross(name: str) -> bool:
+    return _NAME.match(name) is not None and name.lower() not in FILTERED
+
+
 def _read_line(line: str) -> Header:
     name, colon, value = line.partition(":")
-    if not colon or not _NAME.match(name) or name.lower() in FILTERED:
+    if not colon or not _may_cross(name):
         raise InvalidRest(
             "A REST message part has a malformed header, or one that must not cross the bus; leave it out."
         )

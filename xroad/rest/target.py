@@ -6,6 +6,7 @@ The consumer reads it from an HTTP request line, the provider from a signed head
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -78,7 +79,7 @@ def parse(target: str) -> Target:
     service_path = f"/{pieces[_AT_SUBSYSTEM]}" if len(pieces) > _AT_SUBSYSTEM else ""
     if service_path:
         _check_service_path(service_path)
-    return Target(path, query if mark else None, _service(pieces[2:_AT_SUBSYSTEM]), service_path)
+    return Target(path, query if mark else None, _service(*pieces[2:_AT_SUBSYSTEM]), service_path)
 
 
 def _check_version(piece: str) -> None:
@@ -90,7 +91,8 @@ def _check_version(piece: str) -> None:
     )
 
 
-def _service(segments: list[str]) -> ServiceId:
+@lru_cache(maxsize=4096)  # an instance has some thousand services; what is refused is not kept
+def _service(*segments: str) -> ServiceId:
     try:
         *client, service_code = [decode_segment(segment) for segment in segments]
         return ServiceId(ClientId(*client), service_code)

@@ -151,7 +151,7 @@ def _prepare(
     properties = _signed_properties(parts, signer, at)
     canonical = f"<xades:SignedProperties {names.NAMESPACES}{properties}"
     signed_info = _signed_info(parts, algorithm, digest, digest.digest(canonical.encode()))
-    unsigned = _unsigned_properties(ocsp_responses, [_encoded(each, digest) for each in extra_certificates])
+    unsigned = _unsigned_properties(tuple(ocsp_responses), tuple(extra_certificates), digest)
     before = (
         '<?xml version="1.0" encoding="UTF-8" standalone="no"?>'
         f'<asic:XAdESSignatures {names.NAMESPACES}><ds:Signature Id="signature"><ds:SignedInfo{signed_info}'
@@ -222,7 +222,11 @@ def _signed_info(
     )
 
 
-def _unsigned_properties(ocsp_responses: Sequence[bytes], extra: Sequence[_Encoded]) -> str:
+@lru_cache(maxsize=64)  # the same for all messages that a key signs, until the next OCSP response
+def _unsigned_properties(
+    ocsp_responses: tuple[bytes, ...], extra_certificates: tuple[x509.Certificate, ...], digest: DigestAlgorithm
+) -> str:
+    extra = [_encoded(each, digest) for each in extra_certificates]
     references = "".join(
         f'<xades:Cert URI="#encapsulated-cert-{number}">{each.identity}</xades:Cert>'
         for number, each in enumerate(extra, 1)
