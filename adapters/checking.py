@@ -50,12 +50,7 @@ def _service(folder: Path, data: dict[str, Any]) -> Iterator[Finding]:
     except ConfigError as error:
         yield _finding(error)
         return
-    names = [
-        data["mapping"],
-        *data.get("other_versions", ()),
-        *([data["support_mapping"]] if "support_mapping" in data else ()),
-    ]
-    for name in names:
+    for name in (data["mapping"], *data.get("other_versions", ())):
         yield from _mapping(located(folder, name), source)
 
 
