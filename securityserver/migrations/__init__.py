@@ -4,7 +4,12 @@ It refuses to know how a database works: `serverkit.database` opens it.
 A node's composition root and the commands beside it call `open_node_database` once.
 """
 
-from serverkit.database import Database, open_database
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from serverkit.database import Database, DatabaseUnusable, open_database
 from serverkit.migrations import Migrations
 
 # "SPNn": `file` and other tools tell a node's database by it, and no other program's is opened by mistake.
@@ -17,6 +22,30 @@ def open_node_database(url: str) -> Database:
     """Open a node's one database, with message log and configuration; blocks.
 
     Raises:
-        DatabaseUnusable: as `serverkit.database.open_database`.
+        DatabaseUnusable: as `serverkit.database.open_database`, or it was here before and is gone.
     """
+    _refuse_a_second_first_time(url)
     return open_database(url, NODE)
+
+
+def _refuse_a_second_first_time(url: str) -> None:
+    """Make no new database where there was one: records that are gone must be missed by somebody."""
+    path = _file(url)
+    if path is None or path.exists():
+        return
+    # A node leaves files with locks beside its database, and one that was killed its write-ahead log. SQLite would even
+    # take that one for the new database's.
+    left = sorted([*path.parent.glob(f"{path.name}-*.lock"), *path.parent.glob(f"{path.name}-wal")])
+    if left:
+        raise DatabaseUnusable(
+            f"{path}: the database is gone, though this server has used it ({left[0].name} is still there): put the "
+            f"file back; or move {path.name}-* away, and restore a backup or begin with an empty message log."
+        )
+
+
+def _file(url: str) -> Path | None:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return None  # it is refused when it is opened
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
