@@ -14,6 +14,7 @@ from adapters.errors import ConfigError, SourceError
 from adapters.mapping import CompiledMapping, load_mapping
 from adapters.mapping.counting import Counting
 from adapters.mapping.review import Finding, Level, review
+from adapters.release.review import review_release
 from adapters.services import ServiceConfig, located
 from adapters.source import Connection, Source, SourceDefinition, ThreadedSource, load_source, open_source
 from adapters.source.files import FilesSource
@@ -29,9 +30,12 @@ def look(path: Path) -> Iterator[Finding]:
     if any(each.level is Level.ERROR for each in found):
         return
     try:
-        load_config(path)
+        config = load_config(path)
     except ConfigError as error:
         yield _finding(error)
+        return
+    for service in config.services:
+        yield from review_release(str(path), service.code, service.release, tuple(service.mappings.values()))
 
 
 def _files(path: Path) -> Iterator[Finding]:

@@ -14,10 +14,10 @@ import contracts
 from adapters.accesslog import Outcome
 from adapters.errors import SearchRejected
 from adapters.mapping import CompiledMapping
-from adapters.mapping.model import NestedRule, join, walk, written_by
 from adapters.registry.ledger import Draft
 from adapters.registry.queries import Page, QueryLimits, asked_attributes, asked_persons, read_query
 from adapters.release import Basis, Release, RequestContext, Rule, decide, give, purpose_of, tree, withheld
+from adapters.release.review import targets
 from adapters.source import And, Comparison, Filter, Operator, Query, Source
 from adapters.subjects import PersonId, identifiers
 
@@ -125,7 +125,7 @@ class Registry:
             found=bool(covered),
             total=found.total,
             page=page,
-            withheld=withheld(_targets(mapping), rule.fields),
+            withheld=withheld(targets(mapping), rule.fields),
             records_withheld=len(whole) - len(covered),
         )
 
@@ -197,9 +197,3 @@ def _covers(rule: Rule, context: RequestContext, record: Record) -> bool:
 def _given(rule: Rule, records: Sequence[Record]) -> tuple[str, ...]:
     """Name the declared paths that at least one record had something at."""
     return tuple(path.text for path in rule.fields if any(give(record, tree((path,))) for record in records))
-
-
-def _targets(mapping: CompiledMapping) -> list[str]:
-    rules = walk(mapping.mapping.rules)
-    leaves = ((rule, prefix) for rule, _source, prefix in rules if not isinstance(rule, NestedRule))
-    return [join(prefix, path) for rule, prefix in leaves for path in written_by(rule)]

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.checking import look
 from adapters.errors import ConfigError, RequestRefused, SearchRejected
+from adapters.mapping.review import Level
 from adapters.release import (
     BadPathError,
     Purpose,
@@ -23,6 +25,9 @@ from adapters.release import (
 )
 from adapters.subjects import PersonId, identities
 from tests.support.adapters import CLIENT, write_yaml
+from tests.support.registry import RELEASE as PEOPLE
+from tests.support.registry import RULE as RULE_OF_PEOPLE
+from tests.support.registry import make_adapter
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 RECORD: dict[str, Any] = {
@@ -240,3 +245,17 @@ def test_the_example_of_the_page_is_a_declaration(tmp_path: Path) -> None:
     served = [("cambodia/scheme-membership", "1.0.0")]
     [rule] = load_release(tmp_path / "release.yaml", served=served, attributes=frozenset({"KHM_ID"})).rules
     assert rule.to == {CLIENT}
+
+
+def test_what_a_declaration_promises_and_never_gives_is_found(tmp_path: Path) -> None:
+    rule = RULE_OF_PEOPLE | {"fields": ["name", "phone_number", "identifier[identifier_type=SPID]"]}
+    found = list(look(make_adapter(tmp_path, release=PEOPLE | {"give": [rule]})))
+    own = [each for each in found if each.file.endswith("release.yaml")]
+    assert [(each.level, each.place) for each in own] == [
+        (Level.WARNING, "give.0.fields"),
+        (Level.NOTE, "purposes.ELIGIBILITY"),
+    ]
+    assert "phone_number" in own[0].problem
+    (tmp_path / "bare").mkdir()
+    bare = list(look(make_adapter(tmp_path / "bare", release=PEOPLE | {"give": []})))
+    assert any(each.problem == "nothing is given to anybody" for each in bare)
