@@ -6,6 +6,7 @@ It refuses to judge and to print.
 import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -116,6 +117,7 @@ def _facts(verified: VerifiedContainer, trust: TrustSnapshot, *, in_order: bool)
     )
 
 
+@lru_cache(maxsize=256)  # the same few signers and responders, in thousands of containers
 def _certificate(certificate: x509.Certificate) -> CertificateFacts:
     return CertificateFacts(
         certificate.subject.rfc4514_string(),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from xroad.globalconf.snapshot import TrustSnapshot
 
 _SIGNATURE_FILE: Final = f"/{names.SIGNATURE}"
+_CHAIN_RESULT: Final = f"/{names.SIG_HASH_CHAIN_RESULT}"
 
 
 class Outcome(StrEnum):
@@ -122,8 +123,7 @@ def verify(
     # 1. Who must have signed, by the message's own words, and that this is what was signed and stamped: no trust is
     #    needed to see that it is not.
     message = read_message(container.message)
-    located = form.locate(container.signature.xml)
-    _refuse_another_subject(located)
+    claim = _claim(container)
     if container.batch_stamp is not None:
         _check_stamp_chain(container, container.batch_stamp.hash_chain_result)
     if trust.shared(message.signer.instance) is None:
@@ -131,13 +131,13 @@ def verify(
             f"The trust configuration does not describe the instance {message.signer.instance}: give the one that does."
         )
     # 2. When, by the time-stamping authority's.
-    stamp = _stamp(container, located, trust, now)
-    at = stamp.gen_time if stamp is not None else unstamped_at or _claimed(located)
+    stamp = _stamp(container, claim.located, trust, now)
+    at = stamp.gen_time if stamp is not None else unstamped_at or _claimed(claim.located)
     # 3. The signature covers the files, by the signer's certificate, which held at that time.
-    left_out = _left_out(container, located)
-    signature = _signature(container, message, located, trust, at, left_out, cache)
+    left_out = _left_out(container, claim)
+    signature = _signature(container, message, claim, trust, at, left_out, cache)
     # 4. Nothing else is in the container, and nothing is missing that it says it has.
-    _refuse_unaccounted(container, located, left_out)
+    _refuse_unaccounted(container, claim, left_out)
     if stamp is None and unstamped_at is None:
         raise AsicTimestampNotFound(
             "The signature holds at the time that the signer claims; no time-stamp says that it existed then. Ask for "
@@ -165,15 +165,23 @@ def _stamp(
     return timestamp.verify(tokens[0], located.signature_value, trust, now) if tokens else None
 
 
-def _refuse_another_subject(located: form.Located) -> None:
-    if not {f"/{names.MESSAGE}", f"/{names.SIG_HASH_CHAIN_RESULT}"} & _direct(located).keys():
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a signature says that it is over: unverified, and good for telling which checks there are to make."""
+
+    located: form.Located
+    direct: Mapping[str, form.Reference]
+    is_chained: bool
+
+
+def _claim(container: Container) -> _Claim:
+    located = form.locate(container.signature.xml)
+    direct = form.read_signed_info(xmlsafe.canonicalize(located.signed_info, located.canonicalization)).parts
+    if not {f"/{names.MESSAGE}", _CHAIN_RESULT} & direct.keys():
         raise errors.MalformedSignature("The signature refers neither to the message nor to a hash chain over it.")
-
-
-def _is_chained(container: Container, located: form.Located) -> bool:
     # A chain that the signature does not refer to says nothing: it is refused as a file that nobody signed.
-    has_result = container.signature.hash_chain_result is not None
-    return has_result and f"/{names.SIG_HASH_CHAIN_RESULT}" in _direct(located)
+    is_chained = container.signature.hash_chain_result is not None and _CHAIN_RESULT in direct
+    return _Claim(located, direct, is_chained)
 
 
 def _check_stamp_chain(container: Container, result: bytes) -> None:
@@ -192,10 +200,10 @@ def _claimed(located: form.Located) -> datetime:
     return form.read_signed_properties(octets).signing_time
 
 
-def _left_out(container: Container, located: form.Located) -> Mapping[str, bytes]:
+def _left_out(container: Container, claim: _Claim) -> Mapping[str, bytes]:
     """Return the digests of signed attachments that the container, by its own manifest, does not claim to have."""
-    signed = {name.removeprefix("/"): reference.digest for name, reference in _direct(located).items()}
-    if _is_chained(container, located):
+    signed = {name.removeprefix("/"): reference.digest for name, reference in claim.direct.items()}
+    if claim.is_chained:
         signed |= chained_names(container.signature.hash_chain or b"")
     return MappingProxyType(
         {
@@ -209,18 +217,17 @@ def _left_out(container: Container, located: form.Located) -> Mapping[str, bytes
 def _signature(
     container: Container,
     message: SignedMessage,
-    located: form.Located,
+    claim: _Claim,
     trust: "TrustSnapshot",
     at: datetime,
     left_out: Mapping[str, bytes],
     cache: VerdictCache | None,
 ) -> VerifiedSignature:
-    is_chained = _is_chained(container, located)
-    if is_chained:
+    if claim.is_chained:
         check_chain_against_files(container)
-    algorithm = SHA512 if is_chained else _algorithm(_direct(located))
+    algorithm = SHA512 if claim.is_chained else _algorithm(claim.direct)
     # What is left out stands by the digest that was signed; in a hash chain it does so without being told.
-    absent = {} if is_chained else left_out
+    absent = {} if claim.is_chained else left_out
     return xades.verify(
         container.signature.xml,
         {f"/{name}": digest for name, digest in (*digests(container, algorithm).items(), *absent.items())},
@@ -240,15 +247,10 @@ def _algorithm(references: Mapping[str, form.Reference]) -> DigestAlgorithm:
     return next((each.algorithm for each in references.values()), SHA512)
 
 
-def _direct(located: form.Located) -> Mapping[str, form.Reference]:
-    """Return the signature's references to files, unverified."""
-    return form.read_signed_info(xmlsafe.canonicalize(located.signed_info, located.canonicalization)).parts
-
-
-def _refuse_unaccounted(container: Container, located: form.Located, left_out: Mapping[str, bytes]) -> None:
+def _refuse_unaccounted(container: Container, claim: _Claim, left_out: Mapping[str, bytes]) -> None:
     # What no signature covers would be shown and unpacked beside what is signed, as if it were.
     surplus = list(container.surplus)
-    if container.signature.hash_chain_result is not None and not _is_chained(container, located):
+    if container.signature.hash_chain_result is not None and not claim.is_chained:
         surplus.append(names.SIG_HASH_CHAIN)
     if surplus:
         shown = ", ".join(name[:100] for name in surplus[:5])
