@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from spean import __version__, usage_adapter, usage_archive, usage_contract, usage_evidence
+from spean import __version__, usage_adapter, usage_archive, usage_contract, usage_evidence, usage_sandbox
 from spean.usage_access import client_arguments, report_arguments
 from spean.usage_log import export_arguments, list_arguments, show_arguments
 from spean.usage_verify import verify_arguments
@@ -170,11 +170,6 @@ def _adapters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "configs", type=Path, nargs="+", metavar="ADAPTER.yaml", help="its configuration; several share the process"
     )
-
-
-def _sandbox(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dir", type=Path, metavar="DIR", help="folder to keep the instance in")
-    parser.add_argument("--base-port", type=int, metavar="N", help="first of the ports to use (default: a free range)")
 
 
 GROUPS: Final = (
@@ -490,16 +485,16 @@ COMMANDS: Final = (
         "spean.commands.sandbox_up:run",
         "run a whole instance until Ctrl-C; an existing folder is resumed",
         "ដំណើរការប្រព័ន្ធសាកល្បងទាំងមូល រហូតដល់ចុច Ctrl-C",
-        ("spean sandbox up", "spean sandbox up --dir sandbox --base-port 18000"),
-        _sandbox,
+        ("spean sandbox up", "spean sandbox up --full --dir sandbox --base-port 18000"),
+        usage_sandbox.up_arguments,
     ),
     Command(
         ("sandbox", "demo"),
         "spean.commands.sandbox_demo:run",
         "show a query crossing the bus, step by step, and end by itself",
         "បង្ហាញសំណួរឆ្លងកាត់ស្ពាន ម្ដងមួយជំហាន",
-        ("spean sandbox demo", "spean sandbox demo --dir sandbox"),
-        _sandbox,
+        ("spean sandbox demo", "spean sandbox demo --story once-only", "spean sandbox demo --dir sandbox"),
+        usage_sandbox.demo_arguments,
     ),
 )
 

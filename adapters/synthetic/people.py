@@ -140,7 +140,14 @@ class Maker:
         """A family as its story needs it; those of the second have no card that still holds."""
         surname = self._surname()
         people = tuple(
-            self._human(surname, each.age, each.relation, female=each.female, certain=each.id_card, traits=each.traits)
+            self._human(
+                self._surname() if each.relation == "SPOUSE" else surname,
+                each.age,
+                each.relation,
+                female=each.female,
+                certain=each.id_card,
+                traits=each.traits,
+            )
             for each in family
         )
         cards = (self._card(TODAY - timedelta(days=200)),) if number == ONCE_ONLY else ()

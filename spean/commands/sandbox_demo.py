@@ -1,4 +1,4 @@
-"""``spean sandbox demo``: shows a query crossing the bus, and ends by itself.
+"""``spean sandbox demo``: shows a query crossing the bus, or tells a story, and ends by itself.
 
 It refuses to leave anything behind, unless it is given a folder.
 """
@@ -10,16 +10,17 @@ from pathlib import Path
 from spean.cli import EXIT_INTERRUPTED
 from spean.sandbox.demo import demo
 from spean.sandbox.processes import run_until_signal
+from spean.sandbox.stories.telling import tell
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Tell the story; exit code 0 only if every step came out as expected."""
     if arguments.dir:
-        return _tell(arguments.dir.resolve(), arguments.base_port)
+        return _tell(arguments.story, arguments.dir.resolve(), arguments.base_port)
     with tempfile.TemporaryDirectory(prefix="spean-demo-") as folder:
-        return _tell(Path(folder), arguments.base_port)
+        return _tell(arguments.story, Path(folder), arguments.base_port)
 
 
-def _tell(folder: Path, base_port: int | None) -> int:
-    code = run_until_signal(demo(folder, base_port))
+def _tell(story: str | None, folder: Path, base_port: int | None) -> int:
+    code = run_until_signal(tell(story, folder, base_port) if story else demo(folder, base_port))
     return EXIT_INTERRUPTED if code is None else code

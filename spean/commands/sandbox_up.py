@@ -11,11 +11,13 @@ from spean.sandbox.processes import run_until_signal
 from spean.sandbox.up import up
 
 DEFAULT_FOLDER: Final = Path("sandbox")
+DEFAULT_FULL_FOLDER: Final = Path("sandbox-full")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until Ctrl-C or SIGTERM, which is a good end."""
-    code = run_until_signal(up((arguments.dir or DEFAULT_FOLDER).resolve(), arguments.base_port))
+    folder = (arguments.dir or (DEFAULT_FULL_FOLDER if arguments.full else DEFAULT_FOLDER)).resolve()
+    code = run_until_signal(up(folder, arguments.base_port, full=arguments.full))
     if code is None:
         print("\nThe instance has stopped.")
         return 0

@@ -76,6 +76,24 @@ async def running(
                 yield instance
 
 
+def attached(root: Path, cast: Cast) -> Instance | None:
+    """Give the sandbox that runs in a folder, started by somebody else, or None when none does.
+
+    Raises:
+        UsageError: its cast is another one.
+    """
+    layout = Layout(root)
+    if not layout.report.exists():
+        return None
+    try:
+        with _locked(layout):
+            return None
+    except CommandError:
+        told = json.loads(layout.report.read_text())
+        _cast(layout, cast)
+        return Instance(cast, layout, cast.ports(told["base_port"]), Crew(), _example(layout))
+
+
 @contextmanager
 def _locked(layout: Layout) -> Iterator[None]:
     """Make the folder, readable by its owner only: it holds PINs. Let one sandbox at a time in."""
@@ -111,7 +129,7 @@ def _cast(layout: Layout, wanted: Cast | None) -> Cast:
     if not layout.state.exists():
         return wanted or SMALL
     own = CASTS[json.loads(layout.state.read_text()).get("cast", SMALL.name)]
-    if wanted not in {None, own}:
+    if wanted is not None and wanted is not own:
         raise UsageError(f"The sandbox in {layout.root} is the {own.name} one. Choose another folder with --dir.")
     return own
 

@@ -1,34 +1,57 @@
-"""The questions that the fund asks: a household by equity card, the insured among some people.
+"""The questions that the fund asks, in the words of the standard: what is sought, for which purpose, by what right.
 
-It refuses to send them. The demonstration posts them; ``sandbox up`` prints them for ``curl``.
+It refuses to send them. The demonstrations post them; ``sandbox up`` prints two for ``curl``.
 """
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from spean.sandbox.plan import NSAF, SEARCH_PATH, Institution, Service
+from spean.sandbox.plan import HOUSEHOLD, MEMBERSHIP, NSAF, SEARCH_PATH, Institution, Service
 
 Document = Mapping[str, Any]
+Identifier = tuple[str, str]
+"""Type and value, such as ``("SPID", "A26R-08WD")``."""
 
-_PURPOSE: Final = {
-    "text": "Check who can get the Family Package",
-    "code": "ELIGIBILITY",
-    "ref_uri": "https://example.test/purpose/eligibility",
+_LEGAL_GROUND: Final = "https://example.test/family-package/regulation"
+_CONSENT_DAYS: Final = 90
+_TEXTS: Final = {
+    "ENROLMENT": "Enrol a family in the Family Package",
+    "ELIGIBILITY_CHECK": "Check who can get the Family Package",
+    "PAYMENT": "Pay the Family Package",
 }
 
 
 def household_by_card(card_no: str) -> Document:
     """Ask IDPoor for one household by the number of its equity card."""
-    return _request("Group", {"query_type": "idtype-value", "query": {"type": "EQUITY_CARD", "value": card_no}})
+    return by_number(HOUSEHOLD, ("EQUITY_CARD", card_no), "ENROLMENT")
 
 
 def membership_of(khmer_ids: Sequence[str]) -> Document:
     """Ask NSSF which of some people, by Khmer ID card number, are insured."""
-    expression = {"collection": "SchemeMembership", "query": {"KHM_ID": {"$in": list(khmer_ids)}}}
-    query = {"type": "expression", "value": {"expression": expression}}
-    return _request("SchemeMembership", {"query_type": "expression", "query": query})
+    return by_numbers(MEMBERSHIP, "KHM_ID", khmer_ids, "ENROLMENT")
+
+
+def by_number(service: Service, number: Identifier, purpose: str, consent: Identifier | None = None) -> Document:
+    """Ask for who has a number.
+
+    Args:
+        service: which registry.
+        number: what is known.
+        purpose: a code of the standard's list of purposes.
+        consent: by whom consent was given; None: the law is the ground.
+    """
+    kind, value = number
+    query = {"query_type": "idtype-value", "query": {"type": kind, "value": value}}
+    return _request(service, query, _ground(purpose, consent))
+
+
+def by_numbers(service: Service, kind: str, values: Sequence[str], purpose: str) -> Document:
+    """Ask for everybody who has one of some numbers of a kind."""
+    expression = {"collection": service.record, "query": {kind: {"$in": list(values)}}}
+    query = {"query_type": "expression", "query": {"type": "expression", "value": {"expression": expression}}}
+    return _request(service, query, _ground(purpose, None))
 
 
 def path_of(provider: Institution, service: Service | None = None) -> str:
@@ -47,14 +70,30 @@ def subscribe_path(provider: Institution) -> str:
     return path_of(provider).removesuffix("sync/search") + "subscribe"
 
 
-def _request(record_type: str, query: Document) -> Document:
+def _ground(purpose: str, consent: Identifier | None) -> Document:
+    """By what right somebody asks: the law, or the consent of whom the data is about."""
+    now = datetime.now(UTC)
+    ts, text = now.isoformat(timespec="seconds"), _TEXTS[purpose]
+    if consent is None:
+        return {"authorize": {"ts": ts, "purpose": {"text": text, "code": purpose, "ref_uri": _LEGAL_GROUND}}}
+    kind, value = consent
+    given = {
+        "ts": ts,
+        "purpose": {"text": text, "code": purpose},
+        "given_by": {"identifier_type": kind, "identifier_value": value},
+        "valid_until": (now + timedelta(days=_CONSENT_DAYS)).isoformat(timespec="seconds"),
+    }
+    return {"consent": given}
+
+
+def _request(service: Service, query: Document, ground: Document) -> Document:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     criteria = {
         "version": "1.0.0",
-        "reg_type": "Social",
-        "reg_record_type": record_type,
+        "reg_type": service.registry,
+        "reg_record_type": service.record,
         **query,
-        "authorize": {"ts": now, "purpose": _PURPOSE},
+        **ground,
     }
     item = {"reference_id": str(uuid.uuid4()), "timestamp": now, "search_criteria": criteria, "locale": "khm"}
     header = {

@@ -10,17 +10,23 @@ from pathlib import Path
 from typing import Final
 
 from spean.sandbox import query
+from spean.sandbox.casts import FULL
 from spean.sandbox.instance import Instance, running
-from spean.sandbox.plan import INSTITUTIONS, LOOPBACK, MOP, NSAF, NSSF, Institution
+from spean.sandbox.plan import LOOPBACK, MOP, NSAF, NSSF, Institution
 from spean.sandbox.query import Document
 
+_BEGINNING: Final = {
+    False: "Starting seven servers. This takes some seconds.\nកំពុងចាប់ផ្ដើមម៉ាស៊ីនមេប្រាំពីរ។",
+    True: "Starting nine institutions and their programmes. This takes half a minute at most.\n"
+    "កំពុងចាប់ផ្ដើមស្ថាប័នទាំងប្រាំបួន និងកម្មវិធីរបស់ពួកគេ។",
+}
 _LAST_WORDS: Final = "All servers have ended: see their logs in {logs}, then start the sandbox again."
 
 
-async def up(root: Path, base_port: int | None) -> int:
+async def up(root: Path, base_port: int | None, *, full: bool = False) -> int:
     """Run until cancelled; return 1 when every server died by itself."""
-    print("Starting seven servers. This takes some seconds.\nកំពុងចាប់ផ្ដើមម៉ាស៊ីនមេប្រាំពីរ។", flush=True)
-    async with running(root, base_port) as instance:
+    print(_BEGINNING[full], flush=True)
+    async with running(root, base_port, cast=FULL if full else None) as instance:
         print(_welcome(instance), flush=True)
         await instance.crew.report_deaths(_tell)
     print(_LAST_WORDS.format(logs=instance.layout.logs))
@@ -34,7 +40,7 @@ def _tell(death: str) -> None:
 def _welcome(instance: Instance) -> str:
     nodes = "\n".join(
         f"  {each.server}  http://{LOOPBACK}:{instance.ports.node(each).client_http}  {each.name}"
-        for each in INSTITUTIONS
+        for each in instance.cast.institutions
     )
     return f"""
 The instance is running. Stop it with Ctrl-C; start it again on the same folder to go on.

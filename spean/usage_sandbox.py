@@ -1,0 +1,32 @@
+"""The arguments of the sandbox's commands.
+
+It refuses to know what the commands do. The table of commands names these functions.
+"""
+
+import argparse
+from pathlib import Path
+
+STORIES = ("once-only", "no-spid")
+
+
+def up_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what ``sandbox up`` takes."""
+    _common(parser)
+    parser.add_argument(
+        "--full", action="store_true", help="every programme of the plan: nine institutions in place of three"
+    )
+
+
+def demo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what ``sandbox demo`` takes."""
+    _common(parser)
+    parser.add_argument(
+        "--story",
+        choices=STORIES,
+        help="once-only: a family is enrolled by one number; no-spid: people without any card are served",
+    )
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dir", type=Path, metavar="DIR", help="folder to keep the instance in")
+    parser.add_argument("--base-port", type=int, metavar="N", help="first of the ports to use (default: a free range)")
