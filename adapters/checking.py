@@ -17,6 +17,7 @@ from adapters.mapping.review import Finding, Level, review
 from adapters.release.review import review_release
 from adapters.services import ServiceConfig, located
 from adapters.source import Connection, Source, SourceDefinition, ThreadedSource, load_source, open_source
+from adapters.source.calldefinition import CallDefinition
 from adapters.source.files import FilesSource
 from adapters.source.sql import SqlSource
 
@@ -84,7 +85,12 @@ async def look_at_data(
     """
     source = open_source(service.source, connection)
     try:
-        return [*await _source_findings(source), *await _count(source, [*service.mappings.values()], limit, tell)]
+        found = await _source_findings(source)
+        if isinstance(service.source, CallDefinition) and service.source.stream is None:
+            problem = "the service answers, but has no 'stream': its records were not looked at"
+            remedy = "declare a stream if the service can list its records, or try single records with `adapter try`"
+            return [*found, Finding(Level.NOTE, service.source.file, "stream", problem, remedy)]
+        return [*found, *await _count(source, [*service.mappings.values()], limit, tell)]
     except SourceError as error:
         return [Finding(Level.ERROR, service.source.file, "source", str(error), "compare the file with the source")]
     finally:

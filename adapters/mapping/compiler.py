@@ -10,7 +10,6 @@ from typing import Any, Final, Protocol
 from adapters.errors import RecordError, UnknownCodeError
 from adapters.mapping.model import (
     MISSING,
-    OWN,
     Action,
     ConstantRule,
     Kind,
@@ -21,6 +20,7 @@ from adapters.mapping.model import (
     ValueRule,
     join,
 )
+from adapters.mapping.paths import Read, Record, Write, WrongShape, list_maker, reader, writer
 from adapters.mapping.transforms import (
     NORMALISE,
     TAKES_LIST,
@@ -32,16 +32,9 @@ from adapters.mapping.transforms import (
     code_list_of,
 )
 
-Record = dict[str, Any]
 Run = Callable[[Any, Record], None]
-_Read = Callable[[Any], Any]
-_Write = Callable[[Record, Any], None]
 _Pick = Callable[[Any], list[Any] | None]
 _NOTHING: Final = object()  # what a policy answers when the rule writes nothing
-
-
-class _WrongShape(Exception):  # noqa: N818  # never leaves this module
-    """A path leads through something that is not an object, or a list is needed and not there."""
 
 
 class Watch(Protocol):
@@ -71,7 +64,7 @@ def compile_rules(mapping: Mapping, rules: tuple[Rule, ...], base: str = "", wat
 def _compile(mapping: Mapping, rule: Rule, base: str, watch: Watch | None) -> Run:
     match rule:
         case ConstantRule(to=to, value=value):
-            write = _writer(to)
+            write = writer(to)
             return _seen(lambda _scope, target: write(target, value), rule, base, watch)
         case ValueRule():
             path = ", ".join(join(base, each) for each in rule.sources)
@@ -92,7 +85,7 @@ def _seen(run: Run, rule: ValueRule | ConstantRule, path: str, watch: Watch | No
 
 
 def _compile_value(mapping: Mapping, rule: ValueRule, path: str, watch: Watch | None) -> Run:
-    read, write = _values_reader(rule), _writer(rule.to)
+    read, write = _values_reader(rule), writer(rule.to)
     steps = tuple(_step(mapping, rule, place, path, watch) for place in range(len(rule.transforms)))
     settle = _settler(mapping, rule.label, path, rule.policy)
 
@@ -103,7 +96,7 @@ def _compile_value(mapping: Mapping, rule: ValueRule, path: str, watch: Watch | 
                 if value is MISSING or value is None or value == "":
                     break
                 value = step(value)
-        except (TransformError, _WrongShape) as error:
+        except (TransformError, WrongShape) as error:
             raise _record_error(mapping, rule.label, path, error) from None
         if value is MISSING or value is None or value == "":
             value = settle(value)
@@ -113,11 +106,11 @@ def _compile_value(mapping: Mapping, rule: ValueRule, path: str, watch: Watch | 
 
     if rule.received is None:
         return run
-    return _keeping(mapping, rule, path, (read, steps, _writer(rule.received)), run)
+    return _keeping(mapping, rule, path, (read, steps, writer(rule.received)), run)
 
 
 def _keeping(
-    mapping: Mapping, rule: ValueRule, path: str, parts: tuple[_Read, tuple[Step, ...], _Write], run: Run
+    mapping: Mapping, rule: ValueRule, path: str, parts: tuple[Read, tuple[Step, ...], Write], run: Run
 ) -> Run:
     """Let a rule also write the text as it came, where normalising changed it to another one."""
     read, steps, write_received = parts
@@ -133,7 +126,7 @@ def _keeping(
                     return
                 value = step(value)
             normal = value if value is MISSING or value is None or value == "" else normalise(value)
-        except (TransformError, _WrongShape) as error:
+        except (TransformError, WrongShape) as error:
             raise _record_error(mapping, rule.label, path, error) from None
         if normal not in {value, ""}:
             write_received(target, value)
@@ -172,7 +165,7 @@ def _compile_nested(mapping: Mapping, rule: NestedRule, base: str, watch: Watch 
     inner_base = base if rule.kind is Kind.APPEND_WHEN else join(base, rule.source)
     path = join(base, rule.source)
     run, pick = compile_rules(mapping, rule.rules, inner_base, watch), _picker(mapping, rule, path)
-    write, list_at = _writer(rule.to), _list_maker(rule.to)
+    write, list_at = writer(rule.to), list_maker(rule.to)
 
     def first(scope: Any, target: Record) -> None:  # noqa: ANN401  # as above
         for element in pick(scope) or ():
@@ -195,13 +188,13 @@ def _compile_nested(mapping: Mapping, rule: NestedRule, base: str, watch: Watch 
 
 def _picker(mapping: Mapping, rule: NestedRule, path: str) -> _Pick:
     """Return what gives the elements that a nested rule builds objects from; None when it is to write nothing."""
-    read = _first_reader(rule) if rule.kind is Kind.FIRST else _reader(rule.source)
+    read = _first_reader(rule) if rule.kind is Kind.FIRST else reader(rule.source)
     settle = _settler(mapping, rule.label, path, rule.policy)
 
     def pick(scope: Any) -> list[Any] | None:  # noqa: ANN401  # as above
         try:
             value = read(scope)
-        except _WrongShape as error:
+        except WrongShape as error:
             raise _record_error(mapping, rule.label, path, error) from None
         if value is MISSING or value is None or value == "":
             value = settle(value)
@@ -216,17 +209,17 @@ def _picker(mapping: Mapping, rule: NestedRule, path: str) -> _Pick:
     return pick
 
 
-def _first_reader(rule: NestedRule) -> _Read:
+def _first_reader(rule: NestedRule) -> Read:
     """Read the first element that the rule's condition holds for; MISSING when there is none."""
-    read, where = _reader(rule.source), rule.where
-    condition = None if where is None else (_reader(where.path), where.equals)
+    read, where = reader(rule.source), rule.where
+    condition = None if where is None else (reader(where.path), where.equals)
 
     def first(scope: Any) -> Any:  # noqa: ANN401  # as above
         elements = read(scope)
         if elements is MISSING or elements is None:
             return elements
         if not isinstance(elements, list):
-            raise _WrongShape("is not a list")
+            raise WrongShape("is not a list")
         if condition is None:
             return elements[0] if elements else MISSING
         of, wanted = condition
@@ -235,7 +228,7 @@ def _first_reader(rule: NestedRule) -> _Read:
     return first
 
 
-def _settler(mapping: Mapping, label: str, path: str, policy: Policy) -> _Read:
+def _settler(mapping: Mapping, label: str, path: str, policy: Policy) -> Read:
     """Return what applies a policy to an absent value: missing, null and empty are three things."""
 
     def settle(value: Any) -> Any:  # noqa: ANN401  # as above
@@ -252,9 +245,9 @@ def _settler(mapping: Mapping, label: str, path: str, policy: Policy) -> _Read:
     return settle
 
 
-def _values_reader(rule: ValueRule) -> _Read:
+def _values_reader(rule: ValueRule) -> Read:
     """Read one path, or all of them as a list: with ``concat`` a part that is absent makes the whole absent."""
-    readers = tuple(_reader(each) for each in rule.sources)
+    readers = tuple(reader(each) for each in rule.sources)
     if not (rule.transforms and rule.transforms[0].name in TAKES_LIST):
         return readers[0]
     tolerant = rule.transforms[0].name in TOLERANT
@@ -265,46 +258,3 @@ def _values_reader(rule: ValueRule) -> _Read:
         return absent[0] if absent and not tolerant else values
 
     return read
-
-
-def _reader(path: str) -> _Read:
-    if path == OWN:
-        return lambda scope: scope
-    first, *rest = path.split(".")
-
-    def read(scope: Any) -> Any:  # noqa: ANN401  # as above
-        if not isinstance(scope, dict):
-            raise _WrongShape(f"{first} is looked for in something that is not an object")
-        value = scope.get(first, MISSING)
-        for part in rest:
-            if value is None or value is MISSING:
-                return value
-            if not isinstance(value, dict):
-                raise _WrongShape(f"{part} is looked for in something that is not an object")
-            value = value.get(part, MISSING)
-        return value
-
-    return read
-
-
-def _writer(path: str) -> _Write:
-    *parents, last = path.split(".")
-
-    def write(target: Record, value: Any) -> None:  # noqa: ANN401  # as above
-        for part in parents:
-            target = target.setdefault(part, {})
-        target[last] = value
-
-    return write
-
-
-def _list_maker(path: str) -> Callable[[Record], list[Record]]:
-    *parents, last = path.split(".")
-
-    def list_at(target: Record) -> list[Record]:
-        for part in parents:
-            target = target.setdefault(part, {})
-        found: list[Record] = target.setdefault(last, [])
-        return found
-
-    return list_at

@@ -11,9 +11,9 @@ from typing import Any
 
 import contracts
 from adapters.errors import RecordError, shown_code
-from adapters.mapping.compiler import Record
 from adapters.mapping.engine import CompiledMapping, watched
 from adapters.mapping.model import ConstantRule, Mapping, ValueRule, walk
+from adapters.mapping.paths import Record
 from adapters.mapping.review import Finding, Level
 from adapters.mapping.transforms import code_list_of
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from adapters.errors import ConfigError, RecordError
-from adapters.mapping.compiler import Record, Run, Watch, compile_rules
+from adapters.mapping.compiler import Run, Watch, compile_rules
 from adapters.mapping.model import Mapping, NestedRule, ValueRule, join, walk
+from adapters.mapping.paths import Record
 
 
 @dataclass(frozen=True, slots=True)

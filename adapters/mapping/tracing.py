@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.errors import RecordError
-from adapters.mapping.compiler import Record
 from adapters.mapping.engine import CompiledMapping, leaf_paths, watched
 from adapters.mapping.model import MISSING, OWN, ConstantRule, Ignored, ValueRule
+from adapters.mapping.paths import Record
 
 
 @dataclass(frozen=True, slots=True)

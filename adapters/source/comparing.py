@@ -45,6 +45,9 @@ def _value(attribute: Attribute, value: object) -> Value:
         return value
     if not isinstance(value, str) or not 0 < len(value) <= MAX_STRING:
         raise SearchRejected(INVALID, f"{attribute.name} is compared with text of 1 to {MAX_STRING} characters")
+    if "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
+        # Databases differ in how they fail on these; none of them can hold one.
+        raise SearchRejected(INVALID, f"{attribute.name} is compared with text without control characters")
     if attribute.type == "date":
         return _day(attribute, value)
     return value if attribute.codes is None else _code(attribute, attribute.codes, value)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from adapters.checking import look_at_data
+from adapters.config import load_config
 from adapters.errors import ConfigError, SearchRejected, SourceError, SourceTimeoutError
 from adapters.source import (
     And,
@@ -22,7 +24,8 @@ from adapters.source import (
     parse_source,
     read_connection,
 )
-from tests.support.adapters import dump
+from tests.support.adapters import dump, mapping_data, write_yaml
+from tests.support.registry import SERVICE
 
 PEOPLE: list[dict[str, Any]] = [
     {"id": 1, "spid": "S1", "card": "C1", "name": {"km": "ដារ៉ា"}, "sex": "M", "age": 40, "dob": "1986-01-01"},
@@ -371,6 +374,27 @@ async def test_a_whole_registry_is_read_page_by_page(service: Service, tmp_path:
     async with opened(service, tmp_path) as source:
         with pytest.raises(SourceError, match="stream"):
             await anext(aiter(source.stream()))
+
+
+async def test_check_says_when_records_cannot_be_looked_at(service: Service, tmp_path: Path) -> None:
+    rules = [{"to": "name.given_name", "from": "name.km", "transform": ["khmer_normalise"]}]
+    fields = [each for each in SOURCE["record"]["fields"] if each != "name.km"]
+    ignored = [{"path": each, "reason": "Not needed for this test."} for each in fields]
+    write_yaml(tmp_path / "mapping.yaml", mapping_data(rules, ignored=ignored))
+    adapter = {
+        "adapter": "people",
+        "listen": "127.0.0.1:0",
+        "sender_id": "people",
+        "source": {"kind": "rest", "url": service.url},
+        "services": [{key: each for key, each in SERVICE.items() if key != "release"}],
+        "access_log": "access.sqlite",
+        "access_key_file": "access.key",
+    }
+    for more, level in (({}, "note"), ({"stream": {"path": "/all"}}, "error")):
+        write_yaml(tmp_path / "source.yaml", SOURCE | more)
+        config = load_config(write_yaml(tmp_path / "adapter.yaml", adapter))
+        found = await look_at_data(config.services[0], config.connection, limit=None, tell=lambda *_: None)
+        assert {each.level.value for each in found} == {level}
 
 
 REQUEST = SOURCE["requests"][0]

@@ -96,6 +96,8 @@ def test_filters_find_what_they_say(tmp_path: Path, where: Filter, expected: lis
         (eq("LOCAL_ID", *[True]), "rjct.search_criteria.invalid"),
         (eq("LOCAL_ID", ""), "rjct.search_criteria.invalid"),
         (eq("LOCAL_ID", "x" * 256), "rjct.search_criteria.invalid"),
+        (eq("LOCAL_ID", "a\0b"), "rjct.search_criteria.invalid"),
+        (eq("LOCAL_ID", "a\ud800"), "rjct.search_criteria.invalid"),
         (eq("LOCAL_ID", {"$gt": ""}), "rjct.search_criteria.invalid"),
         (eq("LOCAL_ID", None), "rjct.search_criteria.invalid"),
         (And((eq("LOCAL_ID", "p1"), eq("age", "36"))), "rjct.search_criteria.invalid"),
