@@ -16,7 +16,7 @@ from tests.support.adapters import NOW, expression, search_item, search_message
 from tests.support.registry import Caller, make_adapter
 from tests.support.sandboxes import free_ports
 
-GROUND = {"ts": NOW, "purpose": {"code": "ELIGIBILITY", "ref_uri": "https://example.test/ground"}}
+GROUND = {"ts": NOW, "purpose": {"code": "ENROLMENT", "ref_uri": "https://example.test/ground"}}
 
 
 async def started(tasks: asyncio.TaskGroup, path: Path, stop: asyncio.Event) -> str:
