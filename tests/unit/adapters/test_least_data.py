@@ -220,7 +220,7 @@ async def test_values_are_values_whatever_stands_in_them(tmp_path: Path, value: 
     ]
     async with running(make_adapter(tmp_path)) as caller:
         results = await caller.results(search_message(*items))
-        assert [each.get("data", {}).get("reg_records") for each in results[:2]] == [[], []]
+        assert [each.get("data", {}).get("reg_records", []) for each in results[:2]] == [[], []]
         assert [each["status"] for each in results[2:]] == ["rjct", "rjct"]
         [whole] = await caller.results(search_message(search_item(P1)))
     assert whole["pagination"]["total_count"] == 1
