@@ -23,6 +23,7 @@ from adapters.source import (
     open_source,
     parse_source,
     read_connection,
+    rest,
 )
 from tests.support.adapters import dump, mapping_data, write_yaml
 from tests.support.registry import SERVICE
@@ -62,6 +63,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def wrapped(people: list[dict[str, Any]], **more: Any) -> web.Response:
     answer = {"success": True, "http_code": 200, "message": "ok", "data": {"items": people}}
     return web.json_response(answer | more)
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest, "WAITS", (0.0, 0.01))
 
 
 class Service:
