@@ -40,7 +40,7 @@ from xroad.errors import (
 from xroad.globalconf.parameters.model import SecurityServer
 from xroad.globalconf.snapshot import TrustSnapshot
 from xroad.identifiers import SecurityServerId
-from xroad.rest import RestRequest, RestResponse, request_hash
+from xroad.rest import RestRequest, RestResponse
 from xroad.transport import (
     HASH_ALGORITHM,
     HASH_ALGORITHM_HEADER,
@@ -182,7 +182,7 @@ class Consumer:
         head = held.request.head_bytes()
         parts = signed_parts(head, held.body)
         signature = await self.credentials.sign(held.request.client, parts, self.clock.now(), direct=direct)
-        message = Message(head, held.body, signature)
+        message = Message(head, held.body, signature, parts)
         return Signed(held.request, message, self.credentials.authentication_ocsp(), held.trust)
 
     async def _log_request(self, signed: Signed) -> Logged:
@@ -234,8 +234,7 @@ class Consumer:
         except XRoadError as error:
             raise error.prefixed("SignatureVerification") from error
         response = RestResponse.from_head(answer.head)
-        sent = answered.signed.message
-        response.check_answers(request, request_hash(sent.head, sent.body.digest if sent.body is not None else None))
+        response.check_answers(request, answered.signed.message.request_hash())
         return Verified(request, response, answer)
 
     async def _log_response(self, verified: Verified) -> Releasable:

@@ -14,7 +14,7 @@ from securityserver.messagelog import EMPTY_BODY, Body, BodySpool, BodyTooLarge,
 from xroad import soap, xades
 from xroad.algorithms import SHA512
 from xroad.errors import InvalidMessage, MimeParsingFailed, MissingSignature
-from xroad.rest import RestRequest
+from xroad.rest import RestRequest, request_hash_of
 from xroad.transport import (
     BodyChunk,
     BodyStart,
@@ -43,15 +43,23 @@ class MessageHead:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A whole message; ``body`` is None when there is no body part, which is not the same as an empty one."""
+    """A whole message; ``body`` is None when there is no body part, which is not the same as an empty one.
+
+    ``parts`` are those of head and body, as ``signed_parts`` names them.
+    """
 
     head: bytes
     body: Body | None
     signature: xades.SignatureData
+    parts: tuple[xades.SignedPart, ...]
 
     def digests(self) -> dict[str, bytes]:
         """Give the SHA-512 digest of each part, by the name that signatures call it."""
-        return {part.name: part.digest for part in signed_parts(self.head, self.body)}
+        return {part.name: part.digest for part in self.parts}
+
+    def request_hash(self) -> bytes:
+        """Give what binds an answer to this request."""
+        return request_hash_of(*(part.digest for part in self.parts))
 
 
 def signed_parts(head: bytes, body: Body | None) -> tuple[xades.SignedPart, ...]:
@@ -117,7 +125,8 @@ class MessageReader:
         if signature is None:
             raise MissingSignature("The message ends without a signature; sign it and send it again.")
         body = await spool.finish() if has_body else None
-        return Message(head.head, body, xades.SignatureData(signature, result, chain))
+        signed = xades.SignatureData(signature, result, chain)
+        return Message(head.head, body, signed, signed_parts(head.head, body))
 
     async def _more(self) -> bool:
         """Take in what comes next, until it makes an event; False at the end."""

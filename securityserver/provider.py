@@ -56,7 +56,7 @@ from xroad.globalconf.snapshot import TrustSnapshot
 from xroad.identifiers import ClientId, SecurityServerId
 from xroad.ocsp import describe
 from xroad.reading import load_certificate
-from xroad.rest import RestRequest, RestResponse, request_hash
+from xroad.rest import RestRequest, RestResponse
 from xroad.transport import (
     HASH_ALGORITHM,
     HASH_ALGORITHM_HEADER,
@@ -252,8 +252,9 @@ class Provider:
                     f"The answer of service {request.service} is larger than its security server "
                     "takes: ask for less at once."
                 ) from error
-            asked = request_hash(message.head, message.body.digest if message.body is not None else None)
-            response = RestResponse.for_request(request, answer.status, answer.reason, answer.headers, asked)
+            response = RestResponse.for_request(
+                request, answer.status, answer.reason, answer.headers, message.request_hash()
+            )
         body = await spool.finish()
         return Served(authorized.verified, response, body if body.size else None)
 
@@ -264,7 +265,7 @@ class Provider:
         signature = await self.credentials.sign(
             verified.request.service.client, parts, self.clock.now(), direct=verified.direct_references
         )
-        return Signed(verified.request, Message(head, served.body, signature))
+        return Signed(verified.request, Message(head, served.body, signature, parts))
 
     async def _log_response(self, signed: Signed) -> Releasable:
         """8. Make the answer durable before it leaves."""

@@ -7,7 +7,7 @@ Both ends of both pipelines use it: the consumer makes requests and reads respon
 from xroad.rest.faults import ErrorResponse, error_response
 from xroad.rest.headers import MAX_HEAD_BYTES, MAX_HEADERS, Header, Headers
 from xroad.rest.request import MAX_QUERY_ID, VERBS, RepresentedParty, RestRequest
-from xroad.rest.response import RestResponse, request_hash
+from xroad.rest.response import RestResponse, request_hash, request_hash_of
 from xroad.rest.target import MAX_TARGET_CHARACTERS
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "RestResponse",
     "error_response",
     "request_hash",
+    "request_hash_of",
 ]

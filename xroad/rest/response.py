@@ -38,7 +38,11 @@ def request_hash(head: bytes, body_digest: bytes | None) -> bytes:
         head: the head part's bytes.
         body_digest: SHA-512 of the body part, or None when the message has no body part.
     """
-    head_digest = hashlib.sha512(head).digest()
+    return request_hash_of(hashlib.sha512(head).digest(), body_digest)
+
+
+def request_hash_of(head_digest: bytes, body_digest: bytes | None = None) -> bytes:
+    """As `request_hash`, for who has the head part's SHA-512 already."""
     return head_digest if body_digest is None else hashlib.sha512(head_digest + body_digest).digest()
 
 
