@@ -32,6 +32,12 @@ def show_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--body", type=Path, metavar="FILE", help="write the body to a new file; it is personal data")
     parser.add_argument(
+        "--document",
+        type=Path,
+        metavar="FILE.asice",
+        help="write the signed document, with its body, for `spean verify`",
+    )
+    parser.add_argument(
         "--key", type=Path, metavar="KEY.pem", help="an auditor's private key to open it (default: the node's log key)"
     )
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="file with the password of that key")

@@ -1,7 +1,7 @@
 """``spean log show``: all about one record: its X-Road headers, who signed it, its time-stamp, and its body's state.
 
-It refuses to change anything. A body leaves the log only when it is asked for and a key opens it, into a file that its
-owner alone can read.
+It refuses to change anything. A body, alone or in its signed document, leaves the log only when it is asked for and a
+key opens it, into a file that its owner alone can read.
 """
 
 import argparse
@@ -16,8 +16,9 @@ from typing import BinaryIO
 
 from securityserver.config import NodeConfig, load_config
 from securityserver.confstore import ConfigurationStore
+from securityserver.documents import Documents
 from securityserver.logkey import body_keys
-from securityserver.messagelog import BodyKeys, BodyUnavailable, MessageLogReader, StoredRecord
+from securityserver.messagelog import BodyForm, BodyKeys, BodyUnavailable, MessageLogReader, StoredRecord
 from securityserver.messagelog.records import Direction as Half
 from securityserver.migrations import open_node_database
 from spean.commands.common import PRIVATE, told
@@ -34,7 +35,7 @@ Facts = dict[str, str | int | None]
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one record; with ``--body``, write its body to a new file."""
+    """Print one record; with ``--body`` or ``--document``, write its body or signed document to a new file."""
     with told(*NODE_ERRORS, BodyUnavailable):
         facts = asyncio.run(_shown(arguments))
     if arguments.json:
@@ -48,22 +49,26 @@ def run(arguments: argparse.Namespace) -> int:
 async def _shown(arguments: argparse.Namespace) -> Facts:
     config = load_config(arguments.config)
     with closing(open_node_database(config.database)) as database:
-        reader = MessageLogReader(database, _keys(arguments, config) if arguments.body else None)
+        reader = MessageLogReader(database, _keys(arguments, config))
         record = await reader.get(arguments.record)
         if record is None:
             raise CommandError(
                 f"There is no record {arguments.record} in this log: see `spean log list`, or look in the archives."
             )
         if arguments.body is not None:
-            await _write_body(arguments.body, reader.read_body(record.id))
+            await _write(arguments.body, reader.read_body(record.id))
+        if arguments.document is not None:
+            await _write_document(arguments.document, Documents(reader), record)
         stamp = await reader.timestamp_of(record)
     stamped = None if stamp is None else f"{_time(stamp.at)} by {stamp.authority}"
     signature = _signature(record, config, record.at if stamp is None else stamp.at)
     return {**_what(record), **_head(record), **signature, "time-stamp": stamped, **_body(record)}
 
 
-def _keys(arguments: argparse.Namespace, config: NodeConfig) -> BodyKeys:
-    """Give the auditor's own key, or the log's."""
+def _keys(arguments: argparse.Namespace, config: NodeConfig) -> BodyKeys | None:
+    """Give the auditor's own key, or the log's; none when no body is asked for."""
+    if arguments.body is None and arguments.document is None:
+        return None
     if arguments.key is None:
         return body_keys(config)
     password = arguments.password_file and arguments.password_file.read_bytes().rstrip(b"\r\n")
@@ -137,7 +142,17 @@ def _body(record: StoredRecord) -> Facts:
     }
 
 
-async def _write_body(path: Path, chunks: AsyncIterator[bytes]) -> None:
+async def _write_document(path: Path, documents: Documents, record: StoredRecord) -> None:
+    document = await documents.stamped(record)
+    if document is None:
+        raise CommandError(f"Record {record.id} has no time-stamp yet: wait a minute, and ask again.")
+    if record.body_form is BodyForm.ENCRYPTED and record.body_size:
+        # A document without its body is easy to get and good for little: who asks here wants the whole one.
+        await anext(documents.reader.read_body(record.id))
+    await _write(path, documents.container(document))
+
+
+async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
     with _new_file(path) as file:
         async for chunk in chunks:
             file.write(chunk)

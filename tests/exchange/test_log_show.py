@@ -4,10 +4,12 @@ import json
 import sqlite3
 import stat
 import subprocess
+import zipfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -40,19 +42,23 @@ async def bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bus]:
 
 
 def command(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(spean("log", *words), capture_output=True, text=True, check=False, env=environment())
+    return done("log", *words)
+
+
+def done(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(spean(*words), capture_output=True, text=True, check=False, env=environment())
 
 
 def listed(bus: Bus, each: Institution, *words: str) -> list[Any]:
-    done = command("list", str(bus.layout.node(each)), "--format", "json", *words)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    answer = command("list", str(bus.layout.node(each)), "--format", "json", *words)
+    assert answer.returncode == 0, answer.stderr
+    return [json.loads(line) for line in answer.stdout.splitlines()]
 
 
 def shown(bus: Bus, each: Institution, record: int, *words: str) -> Any:
-    done = command("show", str(bus.layout.node(each)), str(record), "--json", *words)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    answer = command("show", str(bus.layout.node(each)), str(record), "--json", *words)
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)
 
 
 @pytest.mark.parametrize(("each", "side"), [(NSAF, "consumer"), (MOP, "producer")], ids=["consumer", "provider"])
@@ -81,33 +87,64 @@ async def test_a_message_without_body(bus: Bus) -> None:
     assert facts["request"] == f"GET {bus.path}/empty"
 
 
+def stranger(folder: Path) -> Path:
+    """Write a private key that nobody encrypted for."""
+    key = folder / "stranger.pem"
+    private = ec.generate_private_key(ec.SECP256R1())
+    key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return key
+
+
 async def test_a_body_needs_its_key_and_a_new_file(bus: Bus, tmp_path: Path) -> None:
     _, request = listed(bus, NSAF, "--message", "asked-once")
     words = ["show", str(bus.layout.node(NSAF)), str(request["id"]), "--body", str(tmp_path / "body")]
-    key = tmp_path / "stranger.pem"
-    private = ec.generate_private_key(ec.SECP256R1())
-    key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    done = command(*words, "--key", str(key))
-    assert done.returncode == 1
-    assert "encrypted" in done.stderr
+    answer = command(*words, "--key", str(stranger(tmp_path)))
+    assert answer.returncode == 1
+    assert "encrypted" in answer.stderr
     assert not (tmp_path / "body").exists()
     (tmp_path / "body").write_text("mine")
-    done = command(*words)
-    assert done.returncode == 1
-    assert "exists already" in done.stderr
+    answer = command(*words)
+    assert answer.returncode == 1
+    assert "exists already" in answer.stderr
     assert (tmp_path / "body").read_text() == "mine"
 
 
+async def test_the_signed_document_comes_whole_and_verifies(bus: Bus, tmp_path: Path) -> None:
+    _, request = listed(bus, NSAF, "--message", "asked-once")
+    place, number = tmp_path / "request.asice", str(request["id"])
+    words = ["show", str(bus.layout.node(NSAF)), number, "--document", str(place)]
+    if not request["time_stamped"]:
+        assert "no time-stamp yet" in command(*words).stderr
+        await stamped(bus)
+    assert command(*words, "--key", str(stranger(tmp_path))).returncode == 1
+    assert not place.exists()
+    assert command(*words).returncode == 0
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    with zipfile.ZipFile(place) as document:
+        assert document.read("attachment1") == BODY
+    verified = done("verify", str(place), "--conf", str(bus.data(NSAF) / "globalconf"))
+    assert (verified.returncode, "not in this container" in verified.stdout) == (0, False), verified.stdout
+
+
+async def stamped(bus: Bus) -> None:
+    """Have the consumer's records of the exchange stamped now."""
+    names = ("xRoadInstance", "memberClass", "memberCode", "subsystemCode")
+    client = dict(zip(names, bus.headers["X-Road-Client"].split("/"), strict=True))
+    address = f"{bus.url.partition('/r1/')[0]}/asic?{urlencode({'queryId': 'asked-once', 'force': '', **client})}"
+    async with aiohttp.ClientSession() as session, session.get(address) as answer:
+        assert answer.status == 200, await answer.text()
+
+
 async def test_an_unknown_record_is_told(bus: Bus) -> None:
-    done = command("show", str(bus.layout.node(NSAF)), "4711")
-    assert done.returncode == 1
-    assert "no record 4711" in done.stderr
+    answer = command("show", str(bus.layout.node(NSAF)), "4711")
+    assert answer.returncode == 1
+    assert "no record 4711" in answer.stderr
 
 
 async def test_a_person_reads_lines(bus: Bus) -> None:
-    done = command("show", str(bus.layout.node(NSAF)), "1")
-    assert "X-Road-Id: asked-once" in done.stdout.splitlines()
-    assert "ក" not in done.stdout
+    answer = command("show", str(bus.layout.node(NSAF)), "1")
+    assert "X-Road-Id: asked-once" in answer.stdout.splitlines()
+    assert "ក" not in answer.stdout
 
 
 def another_user(head: bytes) -> bytes:
