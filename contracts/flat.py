@@ -7,16 +7,23 @@ schema accepts is what the schema accepts; texts are those of the place where th
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from contracts.library import Library
+from contracts.library import BadLibrary, Library
 
 Node = dict[str, Any]
 
 TEXTS: Final = ("title", "description", "x-title-km", "x-description-km", "x-basis", "$id", "$schema")
+DEEPEST: Final = 32  # references to references; contracts have two or three
 _FOLDED: Final = ("$ref", "allOf", "const", "$defs")
 
 
-def flat(node: Any, library: Library) -> Node:  # noqa: ANN401  # a schema is an object or a boolean
-    """Return one schema as one object; ``{"not": {}}`` for one that accepts nothing."""
+def flat(node: Any, library: Library, depth: int = 0) -> Node:  # noqa: ANN401  # a schema is an object or a boolean
+    """Return one schema as one object; ``{"not": {}}`` for one that accepts nothing.
+
+    Raises:
+        BadLibrary: its references lead round in a circle.
+    """
+    if depth > DEEPEST:
+        raise BadLibrary(f"References lead round in a circle, by way of {node.get('$ref', 'an allOf')}.")
     if node is False:
         return {"not": {}}
     if not isinstance(node, Mapping):
@@ -24,18 +31,19 @@ def flat(node: Any, library: Library) -> Node:  # noqa: ANN401  # a schema is an
     own = {key: value for key, value in node.items() if key not in _FOLDED}
     if "const" in node:
         own = _merged(own, {"enum": [node["const"]]})
-    for part in [*_referred(node, library), *(flat(each, library) for each in node.get("allOf", ()))]:
+    parts = (flat(each, library, depth + 1) for each in node.get("allOf", ()))
+    for part in [*_referred(node, library, depth), *parts]:
         own = _merged(own, part)
     return own
 
 
-def _referred(node: Mapping[str, Any], library: Library) -> list[Node]:
+def _referred(node: Mapping[str, Any], library: Library, depth: int) -> list[Node]:
     found = library.find(node.get("$ref", ""))
     if found is None:
         return []
     if found.coded:
         return [{"enum": [each["code"] for each in found.document["codes"]]}]
-    return [flat(found.document, library)]
+    return [flat(found.document, library, depth + 1)]
 
 
 def _merged(own: Node, other: Node) -> Node:

@@ -11,8 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from jsonschema import Draft202012Validator, SchemaError
+
 from contracts.catalog import SCHEMAS
 from contracts.codes import FOLDER
+from contracts.violation import json_pointer
 
 Node = Mapping[str, Any]
 _CONTRACT: Final = "urn:spean:contract:"
@@ -73,7 +76,7 @@ def _named(text: str) -> Entry:
 
 
 def _folder(path: Path) -> Library:
-    found = [entry for each in sorted(path.rglob("*.json")) if (entry := _entry(_json(each))) is not None]
+    found = [entry for each in sorted(path.rglob("*.json")) if (entry := _sound(each)) is not None]
     if not found:
         raise BadLibrary(f"{path} holds no contracts: files with an $id such as {_CONTRACT}cambodia:person:1.0.0.")
     newest = {each.name: each for each in sorted(found, key=_order)}
@@ -81,10 +84,26 @@ def _folder(path: Path) -> Library:
 
 
 def _read(path: Path) -> Entry:
-    found = _entry(_json(path))
+    found = _sound(path)
     if found is None:
         raise BadLibrary(f"{path} is neither a contract (it has no $id {_CONTRACT}…) nor a code list.")
     return found
+
+
+def _sound(path: Path) -> Entry | None:
+    """Read what a file of somebody's own holds, and see that it is a schema: the comparison walks through it."""
+    found = _entry(_json(path))
+    if found is not None and not found.coded:
+        _check_schema(path, found)
+    return found
+
+
+def _check_schema(path: Path, entry: Entry) -> None:
+    try:
+        Draft202012Validator.check_schema(entry.document)
+    except SchemaError as error:
+        where = json_pointer(error.absolute_path) or "/"
+        raise BadLibrary(f"{path} is no JSON Schema: at {where} it breaks the rule {error.validator!r}.") from error
 
 
 def _json(path: Path) -> Any:  # noqa: ANN401  # any JSON
@@ -92,6 +111,8 @@ def _json(path: Path) -> Any:  # noqa: ANN401  # any JSON
         return json.loads(path.read_bytes())
     except ValueError as error:
         raise BadLibrary(f"{path} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise BadLibrary(f"{path} is nested too deeply to be a contract.") from error
 
 
 def _entry(document: Any) -> Entry | None:  # noqa: ANN401  # any JSON
@@ -101,7 +122,9 @@ def _entry(document: Any) -> Entry | None:  # noqa: ANN401  # any JSON
     if identity.startswith(_CONTRACT) and identity.count(":") == 5:  # noqa: PLR2004  # urn:spean:contract:a:b:1.0.0
         family, name, version = identity.removeprefix(_CONTRACT).split(":")
         return Entry(f"{family}/{name}", version, document)
-    if isinstance(document.get("codes"), list) and "name" in document and "version" in document:
+    codes = document.get("codes")
+    coded = isinstance(codes, list) and all(isinstance(each, dict) and "code" in each for each in codes)
+    if coded and "name" in document and "version" in document:
         return Entry(str(document["name"]), str(document["version"]), document)
     return None
 

@@ -31,7 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _record(name: str, version: str) -> None:
     schema = contracts.schema(name, version)
-    print(f"{name} {version}: {schema['title']} · {schema['x-title-km']}\n{schema['description']}")
+    others = [each for each in contracts.versions(name) if each != version]
+    more = f" (other versions: {', '.join(others)})" if others else ""
+    print(f"{name} {version}{more}: {schema['title']} · {schema['x-title-km']}\n{schema['description']}")
     print(f"{schema['x-description-km']}\n")
     for line in columns([("FIELD", "", "TYPE", "TITLE", ""), *map(_row, fields(schema))]):
         print(line)

@@ -181,7 +181,27 @@ def test_a_record_that_contains_itself_ends(tmp_path: Path) -> None:
     assert "a" in {each.path for each in told}
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"$id": "urn:x"}'])
+CIRCLE = {**IDENTITY, "allOf": [{"$ref": IDENTITY["$id"]}]}
+
+
+def test_references_in_a_circle_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadLibrary, match="circle"):
+        found(tmp_path, CIRCLE, {**CIRCLE, "title": "x"})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"$id": "urn:x"}',
+        "[" * 200_000,
+        json.dumps({**IDENTITY, "properties": []}),
+        json.dumps({**IDENTITY, "properties": {"a": {"enum": 5}}}),
+        json.dumps({"name": "a/b", "version": "1.0.0", "codes": ["A"]}),
+    ],
+)
 def test_what_is_no_contract_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(content)
     with pytest.raises(BadLibrary):
