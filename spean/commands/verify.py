@@ -7,7 +7,9 @@ when one does not or sides differ, 2 when one of them cannot be told.
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -27,6 +29,25 @@ Comparisons = dict[tuple[str, str, str], Comparison]
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify containers and print what was found."""
+    with _undecided():
+        return _run(arguments)
+
+
+@contextmanager
+def _undecided() -> Iterator[None]:
+    """Keep exit code 1 for what does not hold: a disk that is full says nothing of a document."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        place = "" if problem.filename is None else f"{problem.filename}: "
+        raise UsageError(f"{place}{problem.strerror or problem}. Not all was verified.") from problem
+    except BrokenExecutor as problem:
+        raise UsageError("A process was ended, perhaps for want of memory. Not all was verified.") from problem
+
+
+def _run(arguments: argparse.Namespace) -> int:
     places = expand(arguments.containers)
     task = Task(
         files=trusting.read_files(arguments.conf),

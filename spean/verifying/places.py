@@ -4,6 +4,7 @@ It refuses to judge, and to unpack anything to the disk.
 What lies around a container is no evidence: each is judged by itself, whatever it came in.
 """
 
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -64,6 +65,8 @@ def _places(path: Path) -> list[Place]:
 
 
 def _in_zip(path: Path) -> Iterator[Place]:
+    if not path.is_file():
+        return
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -92,6 +95,8 @@ class Opener:
             raise Unreadable(f"{error.strerror or error}.") from error
         except _ZIP_ERRORS as error:
             raise Unreadable("The ZIP that it is in is damaged.") from error
+        except MemoryError as error:
+            raise Unreadable("It is larger than this machine's memory.") from error
 
     def _entry(self, path: Path, number: int) -> bytes:
         if self._archive is None or self._path != path:
@@ -112,7 +117,10 @@ class Opener:
 
 
 def _file(path: Path) -> bytes:
-    _check_size(path.stat().st_size)
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):  # a pipe among the evidence would be waited for without end
+        raise Unreadable("It is not a file.")
+    _check_size(state.st_size)
     return path.read_bytes()
 
 

@@ -1,6 +1,7 @@
 """``spean verify``: folders, the ZIP that ``/asic`` gives, and archives stand for every container in them."""
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -102,6 +103,22 @@ def test_what_cannot_be_unpacked_cannot_be_told(conf: Path, tmp_path: Path, caps
         archive.writestr(GOOD, bytes(65 * 1024 * 1024))
     assert run(conf, place, bomb) == 2
     assert told(capsys) == [(GOOD, "cannot tell")] * 2
+
+
+def test_a_pipe_is_not_waited_for(conf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("pipe.asice", "pipe.zip"):
+        os.mkfifo(tmp_path / name)
+    assert run(conf, tmp_path / "pipe.asice", tmp_path / "pipe.zip") == 2
+    assert [outcome for _, outcome in told(capsys)] == ["cannot tell"] * 2
+
+
+def test_what_hinders_the_judge_says_nothing_of_the_document(conf: Path, tmp_path: Path) -> None:
+    place = tmp_path / GOOD
+    place.write_bytes(sample().data)
+    assert run(tmp_path / "nowhere", place) == 2
+    assert run(conf, place, "--extract", place) == 2
+    (tmp_path / "locked").symlink_to("/dev/null/nothing")
+    assert run(conf, place, "--extract", tmp_path / "locked") == 2
 
 
 def test_a_folder_packed_into_a_container_is_no_reason() -> None:
