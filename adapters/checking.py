@@ -4,6 +4,7 @@ It refuses to stop at the first problem. What is found names file and place and 
 of a record. ``spean adapter check`` prints it.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from adapters.config import load_config
 from adapters.errors import ConfigError, SourceError
 from adapters.mapping import CompiledMapping, load_mapping
 from adapters.mapping.counting import Counting
+from adapters.mapping.engine import covered, leaf_paths
 from adapters.mapping.review import Finding, Level, review
 from adapters.release.review import review_release
 from adapters.services import ServiceConfig, located
@@ -22,6 +24,7 @@ from adapters.source.files import FilesSource
 from adapters.source.sql import SqlSource
 
 _CORRECT = "correct it; the page about adapters describes every key"
+_DECLARE = "declare them, if the standard needs them"
 
 
 def look(path: Path) -> Iterator[Finding]:
@@ -99,16 +102,23 @@ async def look_at_data(
 
 async def _source_findings(source: Source) -> list[Finding]:
     await source.check()
-    core, file = source.core if isinstance(source, ThreadedSource) else None, source.definition.file
+    core = source.core if isinstance(source, ThreadedSource) else None
     if isinstance(core, SqlSource):
-        problem = "is selective, but no index starts with its column: a search would read the whole table"
-        remedy = "make an index in the database, or take 'selective' away"
-        return [
-            Finding(Level.WARNING, file, f"queries.attributes.{name}", problem, remedy) for name in core.unindexed()
-        ]
+        return await asyncio.to_thread(_table_findings, core)
     if isinstance(core, FilesSource) and core.report is not None:
         return list(_file_findings(core))
     return []
+
+
+def _table_findings(core: SqlSource) -> list[Finding]:
+    file = core.definition.file
+    problem = "is selective, but no index starts with its column: a search would read the whole table"
+    remedy = "make an index in the database, or take 'selective' away"
+    found = [Finding(Level.WARNING, file, f"queries.attributes.{name}", problem, remedy) for name in core.unindexed()]
+    if others := core.unmentioned():
+        problem = f"the tables have columns that are not mentioned: {', '.join(others)}"
+        found.append(Finding(Level.NOTE, file, "record.fields", problem, _DECLARE))
+    return found
 
 
 def _file_findings(core: FilesSource) -> Iterator[Finding]:
@@ -120,21 +130,28 @@ def _file_findings(core: FilesSource) -> Iterator[Finding]:
         yield Finding(Level.ERROR, file, "record", problem, f"see {core.bad_rows_file} for lines and reasons")
     if report.unmentioned:
         problem = f"{report.file} has columns that are not mentioned: {', '.join(report.unmentioned)}"
-        yield Finding(Level.NOTE, file, "record.fields", problem, "declare them, if the standard needs them")
+        yield Finding(Level.NOTE, file, "record.fields", problem, _DECLARE)
 
 
 async def _count(
     source: Source, mappings: list[CompiledMapping], limit: int | None, tell: Callable[[int, int | None], None]
 ) -> list[Finding]:
     counts, read = [Counting(each) for each in mappings], 0
+    undeclared: set[str] = set()
     total = await source.count()
     async for placed in source.stream():
         if limit is not None and read >= limit:
             break
         for each in counts:
             each.take(placed.record)
+        if isinstance(source.definition, CallDefinition):
+            undeclared.update(path for path in leaf_paths(placed.record) if not covered(path, source.definition.shape))
         read += 1
         if read % 500 == 0:
             tell(read, total)
     tell(read, total)
-    return [finding for each in counts for finding in each.findings()]
+    found = [finding for each in counts for finding in each.findings()]
+    if undeclared:
+        problem = f"the service answers with fields that are not mentioned: {', '.join(sorted(undeclared))}"
+        found.append(Finding(Level.NOTE, source.definition.file, "record.fields", problem, _DECLARE))
+    return found

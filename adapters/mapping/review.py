@@ -15,6 +15,7 @@ from adapters.mapping.model import Mapping as MappingFile
 from adapters.mapping.steps import TransformError
 from adapters.mapping.target import TargetField, fields_at
 from adapters.mapping.transforms import NORMALISE, build, code_list_of
+from adapters.source.calldefinition import CallDefinition
 from adapters.source.definition import SourceDefinition, SqlDefinition
 from adapters.source.filesdefinition import FilesDefinition
 
@@ -45,6 +46,7 @@ class Finding:
 def review(mapping: MappingFile, source: SourceDefinition) -> Iterator[Finding]:
     """Yield everything that can be found without a record."""
     yield from _shape(mapping, source)
+    yield from _trusted(source)
     yield from _required_targets(mapping)
     yield from _unreachable_defaults(mapping, source)
     yield from _unreachable_codes(mapping)
@@ -59,6 +61,15 @@ def _shape(mapping: MappingFile, source: SourceDefinition) -> Iterator[Finding]:
         else:
             remedy = f"the rule can never run: correct its path, or declare the field in {source.file}"
         yield Finding(Level.ERROR, mapping.file, key, problem, remedy)
+
+
+def _trusted(source: SourceDefinition) -> Iterator[Finding]:
+    """What a service found by an attribute is compared once more where a field of the answer holds it."""
+    for name, attribute in source.attributes.items() if isinstance(source, CallDefinition) else ():
+        if not attribute.column:
+            problem = "is sent to the service, but not compared with what it answers"
+            remedy = "name the field that holds it, if the answer has one"
+            yield Finding(Level.NOTE, source.file, f"queries.attributes.{name}", problem, remedy)
 
 
 def _targets(mapping: MappingFile) -> frozenset[str]:

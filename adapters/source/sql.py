@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from adapters.errors import ConfigError, SearchRejected, SourceError, SourceTimeoutError
-from adapters.source.definition import Field, Many, One, SourceDefinition, SqlDefinition
+from adapters.source.definition import Field, Many, One, Root, SourceDefinition, SqlDefinition
 from adapters.source.engines import open_engine, read_url, reading, timed_out
 from adapters.source.filters import Query
 from adapters.source.protocol import Found, Placed, Record
@@ -107,6 +107,15 @@ class SqlSource:
             indexed = {name: _indexed(connection, name) for name in {each.table or root for each in selective}}
         return tuple(each.name for each in selective if each.column not in indexed[each.table or root])
 
+    def unmentioned(self) -> tuple[str, ...]:
+        """Return the columns of the declared tables that the source file does not mention, as ``table.column``."""
+        mentioned = _mentioned(self.definition)
+        with self._reading() as connection:
+            there = {name: inspect(connection).get_columns(*_own_and_schema(name)) for name in mentioned}
+        return tuple(
+            f"{name}.{each['name']}" for name in there for each in there[name] if each["name"] not in mentioned[name]
+        )
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -169,14 +178,35 @@ class SqlSource:
 
 def _indexed(connection: Connection, name: str) -> set[str | None]:
     """Return the columns of a table that an index, a primary key or a unique constraint starts with."""
-    schema, _dot, own = name.rpartition(".")
-    found = inspect(connection)
+    (own, schema), found = _own_and_schema(name), inspect(connection)
     firsts: list[Sequence[str | None]] = [
-        *(each["column_names"][:1] for each in found.get_indexes(own, schema or None, include_auto_indexes=True)),
-        *(each["column_names"][:1] for each in found.get_unique_constraints(own, schema or None)),
-        found.get_pk_constraint(own, schema or None)["constrained_columns"][:1],
+        *(each["column_names"][:1] for each in found.get_indexes(own, schema, include_auto_indexes=True)),
+        *(each["column_names"][:1] for each in found.get_unique_constraints(own, schema)),
+        found.get_pk_constraint(own, schema)["constrained_columns"][:1],
     ]
     return {name for first in firsts for name in first}
+
+
+def _own_and_schema(name: str) -> tuple[str, str | None]:
+    schema, _dot, own = name.rpartition(".")
+    return own, schema or None
+
+
+def _mentioned(source: SqlDefinition) -> dict[str, set[str]]:
+    """Return the columns that a source file names, by table."""
+    root = source.root
+    found: dict[str, set[str]] = {root.table: {root.key, *(one.parent for one in source.ones)}}
+    parts: tuple[Root | One | Many, ...] = (root, *source.ones, *source.manies)
+    for part in parts:
+        found.setdefault(part.table, set()).update(field.column for field in part.fields)
+    for one in source.ones:
+        found[one.table].add(one.key)
+    for many in source.manies:
+        found[many.table].update((many.key, *many.order))
+    for attribute in source.attributes.values():
+        names = {attribute.column} if attribute.key is None else {attribute.column, attribute.key}
+        found.setdefault(attribute.table or root.table, set()).update(names)
+    return found
 
 
 def _by_key(connection: Connection, one: One, keys: set[Any]) -> dict[Any, Record]:

@@ -29,7 +29,16 @@ from tests.support.adapters import dump, mapping_data, write_yaml
 from tests.support.registry import SERVICE
 
 PEOPLE: list[dict[str, Any]] = [
-    {"id": 1, "spid": "S1", "card": "C1", "name": {"km": "ដារ៉ា"}, "sex": "M", "age": 40, "dob": "1986-01-01"},
+    {
+        "id": 1,
+        "spid": "S1",
+        "card": "C1",
+        "name": {"km": "ដារ៉ា"},
+        "sex": "M",
+        "age": 40,
+        "dob": "1986-01-01",
+        "phone": "1",
+    },
     {"id": 2, "spid": "S2", "card": "C1", "name": {"km": "សុភា"}, "sex": "F", "age": 38, "dob": None},
     {"id": 3, "spid": "S3", "card": "C9", "name": {"km": "បុប្ផា"}, "sex": "F", "age": None, "dob": "2020-02-02"},
 ]
@@ -396,11 +405,12 @@ async def test_check_says_when_records_cannot_be_looked_at(service: Service, tmp
         "access_log": "access.sqlite",
         "access_key_file": "access.key",
     }
-    for more, level in (({}, "note"), ({"stream": {"path": "/all"}}, "error")):
+    for more, level in (({}, {"note"}), ({"stream": {"path": "/all"}}, {"error", "note"})):
         write_yaml(tmp_path / "source.yaml", SOURCE | more)
         config = load_config(write_yaml(tmp_path / "adapter.yaml", adapter))
         found = await look_at_data(config.services[0], config.connection, limit=None, tell=lambda *_: None)
-        assert {each.level.value for each in found} == {level}
+        assert {each.level.value for each in found} == level
+        assert any(each.problem.endswith("not mentioned: phone") for each in found) == ("error" in level)
 
 
 REQUEST = SOURCE["requests"][0]

@@ -71,6 +71,10 @@ def test_check_against_data_finds_a_missing_index_and_a_missing_table(
     code, shown = spean(capsys, "check", make_adapter(tmp_path, source=slow), "--against-data")
     assert code == 0
     assert "queries.attributes.age" in shown
+    assert "columns that are not mentioned" not in shown
+    with closing(sqlite3.connect(tmp_path / "people.sqlite")) as database:
+        database.executescript("ALTER TABLE card ADD COLUMN colour TEXT")
+    assert "not mentioned: card.colour" in spean(capsys, "check", tmp_path / "adapter.yaml", "--against-data")[1]
     with closing(sqlite3.connect(tmp_path / "people.sqlite")) as database:
         database.executescript("DROP TABLE card")
     code, shown = spean(capsys, "check", tmp_path / "adapter.yaml", "--against-data")
