@@ -4,13 +4,14 @@ It refuses to follow identifiers that several people share, such as a family's c
 data are not the citizen's. ``spean access-report`` asks it, so that a SPID finds what was asked by an ID card number.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from adapters.composition import open_services
 from adapters.config import AdapterConfig
-from adapters.errors import AdapterError
+from adapters.errors import AdapterError, SearchRejected
 from adapters.registry.search import Registry
 from adapters.source import Comparison, Operator, Query
 from adapters.subjects import PersonId, identities
@@ -18,7 +19,7 @@ from adapters.subjects import PersonId, identities
 SHARED: Final = frozenset({"EQUITY_CARD", "FAMILY_BOOK"})  # of a household, not of a person
 LOCAL: Final = "LOCAL_ID"  # means something in its own registry only
 _ROUNDS: Final = 3  # SPID → ID card → what only a third registry has; more would be a chain of mistakes
-_AT_MOST: Final = 5  # records of one identifier: two may be a double entry, more is no identifier
+_AT_MOST: Final = 100  # records of one person, such as payments; what stands in more is no person's own number
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,19 @@ async def identifiers_of(person: PersonId, configs: Sequence[AdapterConfig]) -> 
         if not fresh:
             break
         asked |= fresh
-        for config in configs:
-            found = await _beside(config, fresh, silent)
+        for config, found in zip(configs, await _all_beside(configs, fresh, silent), strict=True):
             own = frozenset(each for each in found if each.kind == LOCAL)
             local[config.file] = local.get(config.file, frozenset()) | own
             known |= {each for each in found if each.kind != LOCAL and each.kind not in SHARED}
     return Known(frozenset(known), local, tuple(silent))
+
+
+async def _all_beside(
+    configs: Sequence[AdapterConfig], persons: Iterable[PersonId], silent: dict[str, None]
+) -> list[set[PersonId]]:
+    async with asyncio.TaskGroup() as together:
+        asked = [together.create_task(_beside(each, persons, silent)) for each in configs]
+    return [each.result() for each in asked]
 
 
 async def _beside(config: AdapterConfig, persons: Iterable[PersonId], silent: dict[str, None]) -> set[PersonId]:
@@ -73,7 +81,10 @@ async def _beside(config: AdapterConfig, persons: Iterable[PersonId], silent: di
 async def _same(registry: Registry, person: PersonId) -> set[PersonId]:
     """Return what stands in one list with the person's identifier, in records that the registry finds by it."""
     where = Comparison(person.kind, Operator.EQ, (person.value,))
-    found = await registry.source.search(Query(where, (), 0, _AT_MOST, _AT_MOST))
+    try:
+        found = await registry.source.search(Query(where, (), 0, _AT_MOST, _AT_MOST))
+    except SearchRejected:
+        return set()  # too many to be one person's, or a value that this registry cannot hold: nothing to learn
     mapping = registry.mappings[registry.default]
     groups = [group for record in found.records for group in identities(mapping.apply(record))]
     return {each for group in groups if person in group for each in group}
