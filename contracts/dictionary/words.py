@@ -12,17 +12,17 @@ from contracts.codes import Label
 
 _RULES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        "minLength": ("at least {} characters", "យ៉ាងតិច {} តួអក្សរ"),
-        "maxLength": ("at most {} characters", "យ៉ាងច្រើន {} តួអក្សរ"),
+        "minLength": ("length at least {}", "យ៉ាងតិច {} តួអក្សរ"),
+        "maxLength": ("length at most {}", "យ៉ាងច្រើន {} តួអក្សរ"),
         "minimum": ("at least {}", "យ៉ាងតិច {}"),
         "maximum": ("at most {}", "យ៉ាងច្រើន {}"),
         "exclusiveMinimum": ("more than {}", "ច្រើនជាង {}"),
         "exclusiveMaximum": ("less than {}", "តិចជាង {}"),
         "multipleOf": ("a multiple of {}", "ពហុគុណនៃ {}"),
-        "minItems": ("at least {} entries", "យ៉ាងតិច {} ធាតុ"),
-        "maxItems": ("at most {} entries", "យ៉ាងច្រើន {} ធាតុ"),
-        "minProperties": ("at least {} fields", "យ៉ាងតិច {} វាល"),
-        "maxProperties": ("at most {} fields", "យ៉ាងច្រើន {} វាល"),
+        "minItems": ("number of entries at least {}", "យ៉ាងតិច {} ធាតុ"),
+        "maxItems": ("number of entries at most {}", "យ៉ាងច្រើន {} ធាតុ"),
+        "minProperties": ("number of fields at least {}", "យ៉ាងតិច {} វាល"),
+        "maxProperties": ("number of fields at most {}", "យ៉ាងច្រើន {} វាល"),
         "uniqueItems": ("no entry twice", "គ្មានធាតុស្ទួន"),
         "const": ("always", "ជានិច្ច"),
         "enum": ("one of", "មួយក្នុងចំណោម"),
