@@ -48,6 +48,7 @@ async def test_only_what_is_declared_leaves_and_the_rest_is_named(tmp_path: Path
             "name": {"given_name_latin": "Dara"},
         }
     ]
+    contracts.validate("cambodia/person", "1.0.0", result["data"]["reg_records"][0], partial=True)
     assert answer["header"]["meta"]["release"] == [
         {
             "reference_id": "r-1",
