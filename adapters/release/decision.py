@@ -26,7 +26,11 @@ def decide(release: Release, context: RequestContext, at: datetime) -> Rule:
     own = [rule for rule in release.rules if context.client in rule.to]
     if not own:
         raise RequestRefused(403, _FORBIDDEN, "this service gives you nothing: ask its institution to declare it")
-    fitting = _for_purpose(own, purpose_of(context))
+    purpose = purpose_of(context)
+    if purpose is not None and purpose not in release.purposes:
+        # Nobody could tell the person later what an unknown code meant.
+        raise SearchRejected(INVALID, f"this purpose is not declared here; declared are: {', '.join(release.purposes)}")
+    fitting = _for_purpose(own, purpose)
     problems = [(rule, _problem(rule, context, at)) for rule in fitting]
     for rule, problem in problems:
         if problem is None:

@@ -205,6 +205,12 @@ def test_what_is_not_whole_is_refused(tmp_path: Path, rule: dict[str, Any], cons
         decide(release(tmp_path, rule), context(consent=consent, authorize=authorize), NOW)
 
 
+def test_a_purpose_that_nobody_declared_is_none_also_where_none_is_demanded(tmp_path: Path) -> None:
+    with pytest.raises(SearchRejected, match="not declared"):
+        decide(release(tmp_path, RULE), context(authorize={"purpose": {"code": "CURIOSITY"}}), NOW)
+    assert decide(release(tmp_path, RULE), context(authorize=GROUND), NOW).ask_by == {"SPID"}
+
+
 def test_the_first_rule_that_is_met_counts(tmp_path: Path) -> None:
     both = release(tmp_path, BY_CONSENT, BY_GROUND)
     with_consent = decide(both, context(consent=CONSENT), NOW)
