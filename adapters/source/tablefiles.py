@@ -6,8 +6,10 @@ allow is a :class:`BadRow`. :mod:`adapters.source.fileindex` puts the good rows 
 
 import csv
 import re
+import struct
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,10 +25,19 @@ _LOOKED_AT: Final = 4096
 _DOCTYPE: Final = b"<!DOCTYPE"
 _ERRORS: Final = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"})
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_NO_TEXT: Final = frozenset("\0\ufffd")
+_MARK_BYTES: Final = 3
+_HIGH_BYTES: Final = frozenset({0x00, 0x17})  # of ASCII and Khmer characters in UTF-16; no text in UTF-8 begins so
 _KHMER_DIGITS: Final = {0x17E0 + digit: str(digit) for digit in range(10)}
 _WHOLE: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?\d{1,15}(\.\d{1,10})?", re.ASCII)
 _INVISIBLE: Final = dict.fromkeys((0x200B, 0x200C, 0x200D, 0xFEFF))
+
+# What openpyxl and what it stands on raise for damaged files, found by damaging some; SyntaxError is the XML parser's.
+_UNREADABLE: Final = (
+    zipfile.BadZipFile, zlib.error, struct.error, SyntaxError, EOFError, OSError, ValueError, LookupError, TypeError,
+    AttributeError, ArithmeticError, RuntimeError,
+)  # fmt: skip
 
 Cells = Sequence[Any]
 Value = str | int | float | None
@@ -110,8 +121,8 @@ def _xlsx_rows(definition: FilesDefinition, path: Path) -> Iterator[Row]:
             chosen.reset_dimensions()  # some programs write a size that is not the sheet's
             for line, cells in enumerate(chosen.iter_rows(values_only=True), 1):
                 yield Row(line, cells)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, SyntaxError, EOFError) as error:
-        # The library's messages may quote cells. SyntaxError is what its XML parser raises.
+    except _UNREADABLE as error:
+        # `from None`: the library's messages may quote cells.
         raise FileProblem(f"is not a whole workbook ({type(error).__name__})") from None
 
 
@@ -146,19 +157,19 @@ def _csv_rows(definition: FilesDefinition, path: Path) -> Iterator[Row]:
 
 
 def _decoded(cells: Sequence[str]) -> bool:
-    return not any("\udc80" <= character <= "\udcff" or character == "\ufffd" for cell in cells for character in cell)
+    return not any("\udc80" <= character <= "\udcff" or character in _NO_TEXT for cell in cells for character in cell)
 
 
 def guess_encoding(path: Path) -> str:
-    """Tell UTF-8 from UTF-16 by the byte order mark, or by the zeros that UTF-16 has in every ASCII character."""
+    """Tell UTF-8 from UTF-16 by the byte order mark, or by the first character, which is ASCII or Khmer."""
     with path.open("rb") as opened:
-        start = opened.read(_LOOKED_AT)
+        start = opened.read(_MARK_BYTES)
     for bom, encoding in _BOMS:
         if start.startswith(bom):
             return encoding
-    if b"\0" not in start:
-        return "utf-8"
-    return "utf-16-le" if start[1::2].count(0) >= start[::2].count(0) else "utf-16-be"
+    if start[1:2] and start[1] in _HIGH_BYTES:
+        return "utf-16-le"
+    return "utf-16-be" if start[:1] and start[0] in _HIGH_BYTES else "utf-8"
 
 
 def _string(cell: object) -> str | None:

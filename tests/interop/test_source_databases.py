@@ -128,6 +128,7 @@ def test_the_same_records_come_from_every_database(opened: Opener) -> None:
     source = opened(SOURCE, TABLES)
     source.check()
     assert source.unindexed() == ()
+    assert source.unmentioned() == ()
     assert source.find(query(eq("EQUITY_CARD", "A1"))).records == (FIRST,)
     second = {"id": 9000000002, "card": "a1x", "income": 12.5, "members": []}
     both = eq("id", 9000000001, 9000000002, operator=Operator.IN)
