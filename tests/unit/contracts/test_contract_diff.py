@@ -245,7 +245,7 @@ objects = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(scalars | objects, scalars | objects)
 def test_no_document_changes_sides_without_a_change_being_told(one: dict[str, Any], two: dict[str, Any]) -> None:
     told = {each.effect for each in _between(one, two)}

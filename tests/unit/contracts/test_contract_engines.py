@@ -164,7 +164,7 @@ def mutated(document: Any, path: tuple[str | int, ...], way: str, value: Any) ->
     return changed
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_engines_agree_about_every_contract(data: st.DataObject) -> None:
     name, version = data.draw(st.sampled_from(ALL))

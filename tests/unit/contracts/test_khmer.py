@@ -85,5 +85,5 @@ def test_odd_pieces_are_taken(text: str) -> None:
 @pytest.mark.parametrize("piece", ["្", "ក្", "ា", "ក ", "\u200b", "ក្រុំ"])
 def test_a_hostile_text_takes_time_in_proportion(function: Callable[[str], str], piece: str) -> None:
     start = time.process_time()
-    function(piece * 50_000)
+    function(piece * 20_000)
     assert time.process_time() - start < 2  # a quadratic walk over it takes minutes
