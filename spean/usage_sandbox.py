@@ -6,6 +6,7 @@ It refuses to know what the commands do. The table of commands names these funct
 import argparse
 from pathlib import Path
 
+_FEWEST = 100
 STORIES = ("once-only", "no-spid")
 
 
@@ -27,6 +28,16 @@ def demo_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _households(text: str) -> int:
+    count = int(text)
+    if count < _FEWEST:
+        raise argparse.ArgumentTypeError(f"the stories need {_FEWEST} households")
+    return count
+
+
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dir", type=Path, metavar="DIR", help="folder to keep the instance in")
+    parser.add_argument(
+        "--households", type=_households, metavar="N", help="how many to make up in a new folder (default: 10000)"
+    )
     parser.add_argument("--base-port", type=int, metavar="N", help="first of the ports to use (default: a free range)")

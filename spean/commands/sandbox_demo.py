@@ -16,11 +16,12 @@ from spean.sandbox.stories.telling import tell
 def run(arguments: argparse.Namespace) -> int:
     """Tell the story; exit code 0 only if every step came out as expected."""
     if arguments.dir:
-        return _tell(arguments.story, arguments.dir.resolve(), arguments.base_port)
+        return _tell(arguments, arguments.dir.resolve())
     with tempfile.TemporaryDirectory(prefix="spean-demo-") as folder:
-        return _tell(arguments.story, Path(folder), arguments.base_port)
+        return _tell(arguments, Path(folder))
 
 
-def _tell(story: str | None, folder: Path, base_port: int | None) -> int:
-    code = run_until_signal(tell(story, folder, base_port) if story else demo(folder, base_port))
+def _tell(arguments: argparse.Namespace, folder: Path) -> int:
+    story, options = arguments.story, (folder, arguments.base_port, arguments.households)
+    code = run_until_signal(tell(story, *options) if story else demo(*options))
     return EXIT_INTERRUPTED if code is None else code

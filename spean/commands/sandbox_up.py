@@ -17,7 +17,7 @@ DEFAULT_FULL_FOLDER: Final = Path("sandbox-full")
 def run(arguments: argparse.Namespace) -> int:
     """Run until Ctrl-C or SIGTERM, which is a good end."""
     folder = (arguments.dir or (DEFAULT_FULL_FOLDER if arguments.full else DEFAULT_FOLDER)).resolve()
-    code = run_until_signal(up(folder, arguments.base_port, full=arguments.full))
+    code = run_until_signal(up(folder, arguments.base_port, full=arguments.full, households=arguments.households))
     if code is None:
         print("\nThe instance has stopped.")
         return 0

@@ -28,14 +28,14 @@ _BAD: Final = (
 )
 
 
-async def demo(root: Path, base_port: int | None) -> int:
+async def demo(root: Path, base_port: int | None, households: int | None = None) -> int:
     """Tell the whole story; return 0 only if every step came out as expected, else 1."""
     story = Story()
     story.open(*_TITLE)
     try:
         async with AsyncExitStack() as stack:
             with story.step("Start a national instance on this computer", "ចាប់ផ្ដើមប្រព័ន្ធទាំងមូលលើកុំព្យូទ័រនេះ"):
-                instance = await stack.enter_async_context(running(root, base_port, wired=MOP))
+                instance = await stack.enter_async_context(running(root, base_port, wired=MOP, households=households))
                 wire = await stack.enter_async_context(_wire(instance))
                 _introduce(story, instance)
             await _tell(story, instance, wire)

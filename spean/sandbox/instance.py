@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from adapters.synthetic import ExampleHousehold, example_household
+from adapters.synthetic import DEFAULT_HOUSEHOLDS, ExampleHousehold, example_household
 from spean.errors import CommandError, UsageError
 from spean.sandbox import files, report
 from spean.sandbox.casts import CASTS, SMALL, SOURCES, Cast
@@ -45,12 +45,18 @@ class _Start:
     ports: Ports
     members: Crew
     wired: Institution | None
+    households: int
     new: bool
 
 
 @asynccontextmanager
 async def running(
-    root: Path, base_port: int | None, *, wired: Institution | None = None, cast: Cast | None = None
+    root: Path,
+    base_port: int | None,
+    *,
+    wired: Institution | None = None,
+    cast: Cast | None = None,
+    households: int | None = None,
 ) -> AsyncIterator[Instance]:
     """Run the instance of a folder, and stop it at the end.
 
@@ -59,6 +65,7 @@ async def running(
         base_port: first port, or None for the folder's own or any free range.
         wired: an institution whose registered message address is left to somebody else.
         cast: who plays; None for the folder's own, or the small one.
+        households: how many to make up in a new folder; None for as many as a district has.
 
     Raises:
         CommandError: the folder is another's or in use, ports are taken, or a server does not start.
@@ -69,7 +76,8 @@ async def running(
         with reserved(_base_port(layout, base_port), cast) as ports:
             layout.report.unlink(missing_ok=True)
             async with crew() as members:
-                await _start(_Start(cast, layout, ports, members, wired, not layout.state.exists()))
+                size, new = households or DEFAULT_HOUSEHOLDS, not layout.state.exists()
+                await _start(_Start(cast, layout, ports, members, wired, size, new))
                 instance = Instance(cast, layout, ports, members, _example(layout))
                 pids = {each.server.name: each.pid for each in members.running}
                 report.write(layout, ports, pids, instance.example, cast)
@@ -165,7 +173,8 @@ async def _programme_side(start: _Start) -> None:
 
 
 async def _make_programmes(start: _Start) -> None:
-    words = ("-m", "spean.sandbox.programmes", str(start.layout.root), str(start.ports.base), start.cast.name)
+    what = (str(start.layout.root), str(start.ports.base), start.cast.name, str(start.households))
+    words = ("-m", "spean.sandbox.programmes", *what)
     process = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=asyncio.subprocess.DEVNULL)
     try:
         if await process.wait():

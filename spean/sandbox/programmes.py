@@ -1,7 +1,7 @@
 """Makes the programmes' side of a new sandbox, registers and adapters' configurations, in a process of its own.
 
 It refuses to know keys and certificates. It runs beside the bootstrap, which makes everything else, so that two cores
-have work: ``python -m spean.sandbox.programmes FOLDER BASE_PORT CAST``.
+have work: ``python -m spean.sandbox.programmes FOLDER BASE_PORT CAST HOUSEHOLDS``.
 """
 
 import gc
@@ -30,7 +30,7 @@ def main() -> int:
     layout, cast = Layout(Path(sys.argv[1])), CASTS[sys.argv[3]]
     ports = cast.ports(int(sys.argv[2]))
     layout.registries.mkdir(parents=True)
-    generate(layout.registries, registers=ALL if cast is FULL else BASE)
+    generate(layout.registries, households=int(sys.argv[4]), registers=ALL if cast is FULL else BASE)
     _write_secrets(layout, cast)
     for each in cast.institutions:
         for programme in each.programmes:

@@ -23,10 +23,10 @@ _BEGINNING: Final = {
 _LAST_WORDS: Final = "All servers have ended: see their logs in {logs}, then start the sandbox again."
 
 
-async def up(root: Path, base_port: int | None, *, full: bool = False) -> int:
+async def up(root: Path, base_port: int | None, *, full: bool = False, households: int | None = None) -> int:
     """Run until cancelled; return 1 when every server died by itself."""
     print(_BEGINNING[full], flush=True)
-    async with running(root, base_port, cast=FULL if full else None) as instance:
+    async with running(root, base_port, cast=FULL if full else None, households=households) as instance:
         print(_welcome(instance), flush=True)
         await instance.crew.report_deaths(_tell)
     print(_LAST_WORDS.format(logs=instance.layout.logs))

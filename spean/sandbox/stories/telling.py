@@ -21,7 +21,7 @@ _GOOD: Final = ("Verdict: everything came out as expected.", "សេចក្ដ
 _BAD: Final = ("Verdict: something came out differently.", "សេចក្ដីសន្និដ្ឋាន៖ មានអ្វីមួយខុសពីការរំពឹងទុក។")
 
 
-async def tell(name: str, root: Path, base_port: int | None) -> int:
+async def tell(name: str, root: Path, base_port: int | None, households: int | None = None) -> int:
     """Tell a story; return 0 only if every step came out as expected, else 1."""
     # Loaded here, beside nothing that could wait: the stories need what the servers' start has no use for.
     from spean.sandbox.stories import no_spid, once_only  # noqa: PLC0415 - as above
@@ -34,7 +34,9 @@ async def tell(name: str, root: Path, base_port: int | None) -> int:
             with story.step("Nine institutions and their programmes", "ស្ថាប័នទាំងប្រាំបួន និងកម្មវិធីរបស់ពួកគេ"):
                 instance = attached(root, FULL)
                 if instance is None:
-                    instance = await stack.enter_async_context(running(root, base_port, cast=FULL))
+                    instance = await stack.enter_async_context(
+                        running(root, base_port, cast=FULL, households=households)
+                    )
                 _introduce(story, instance)
             await _tell_after_start(told.tell, story, instance)
     except StoryBrokenError as problem:
