@@ -23,7 +23,7 @@ units = st.lists(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(anything)
 @example("ក\u17dd\u17c6\u0323")  # canonical order of a foreign mark behind a sign that moves
 @example("ក\u17d2\u17b7ខ")  # a subscript sign without its letter
@@ -34,13 +34,13 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
     assert unicodedata.is_normalized("NFC", once)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(anything)
 def test_key_of_the_normal_form_is_the_key(text: str) -> None:
     assert comparison_key(normalise(text)) == comparison_key(text)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(khmer)
 def test_letters_are_never_lost_added_or_changed(text: str) -> None:
     def letters(each: str) -> Counter[str]:
@@ -49,7 +49,7 @@ def test_letters_are_never_lost_added_or_changed(text: str) -> None:
     assert letters(normalise(text)) == letters(text)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(khmer)
 def test_signs_are_never_added(text: str) -> None:
     def parts(each: str) -> set[str]:
@@ -58,7 +58,7 @@ def test_signs_are_never_added(text: str) -> None:
     assert parts(normalise(text)) <= parts(text)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.sampled_from(LETTERS), units, st.randoms(use_true_random=False))
 def test_order_of_signs_does_not_count(letter: str, signs: list[str], chance: random.Random) -> None:
     subscripts = [each for each in signs if len(each) > 1][:1]  # the order of two subscripts is seen
@@ -68,13 +68,13 @@ def test_order_of_signs_does_not_count(letter: str, signs: list[str], chance: ra
     assert normalise(letter + "".join(shuffled)) == normalise(letter + "".join([*subscripts, *marks]))
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(khmer, st.sampled_from(INVISIBLE), st.integers(0, 12))
 def test_an_invisible_character_anywhere_does_not_count(text: str, unseen: str, place: int) -> None:
     assert normalise(text[:place] + unseen + text[place:]) == normalise(text)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(anything, st.integers(1, 400))
 def test_cache_and_length_change_nothing(text: str, times: int) -> None:
     whole = f"ខ{text} ក"
