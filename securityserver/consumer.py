@@ -14,7 +14,7 @@ from aiohttp import web
 from pki.clock import Clock
 from securityserver.consumer_stages import Answered, Held, Known, Logged, Received, Releasable, Routed, Signed, Verified
 from securityserver.credentials import Credentials
-from securityserver.incoming import Caller, at_once, body_of, read_pieces
+from securityserver.incoming import Caller, at_once, body_of, read_pieces, require_connection
 from securityserver.limits import Limits
 from securityserver.messagelog import BodySpool, Direction, Side, SpoolDirectory
 from securityserver.messages import Message, MessageReader, record_of, signed_parts, write_message
@@ -23,12 +23,11 @@ from securityserver.outgoing import release
 from securityserver.peerhttp import AnswerHead
 from securityserver.peers import PeerClient, Reached, Route
 from securityserver.relay_client import REFERENCES_DIRECT, REFERENCES_FIELD
-from securityserver.serverconf import Client, Connection, ServerConfStore
+from securityserver.serverconf import ServerConfStore
 from securityserver.timestamping import StampedLog
 from securityserver.trust import TrustKeeper
 from xroad import xades
 from xroad.errors import (
-    ClientNotAuthenticated,
     InvalidSecurityServer,
     MaintenanceMode,
     PeerIoError,
@@ -243,31 +242,6 @@ class Consumer:
             record_of(Side.CONSUMER, Direction.RESPONSE, verified.request, verified.answer, self.clock.now())
         )
         return Releasable(verified.response, verified.answer.body)
-
-
-def require_connection(client: Client, caller: Caller) -> None:
-    """Hold that a client comes by the connection that it is registered with.
-
-    Raises:
-        ClientNotAuthenticated: it does not.
-    """
-    if client.connection is Connection.HTTPS_NO_AUTH and not caller.tls:
-        raise ClientNotAuthenticated(
-            f"Client {client.id} is registered to connect by HTTPS, and this request came by plain "
-            "HTTP: use the HTTPS port."
-        )
-    if client.connection is not Connection.HTTPS:
-        return
-    if caller.certificate is None:
-        raise ClientNotAuthenticated(
-            f"Client {client.id} is registered to connect by HTTPS with a certificate, and showed "
-            "none: use the HTTPS port "
-            "and the client's own certificate."
-        )
-    if caller.certificate not in client.tls_certificates:
-        raise ClientNotAuthenticated(
-            f"The TLS certificate is not one of those registered for client {client.id}: have the administrator add it."
-        )
 
 
 def _only(

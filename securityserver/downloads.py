@@ -16,10 +16,9 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from securityserver.confstore import ConfigurationStore
-from securityserver.consumer import require_connection
 from securityserver.documents import Document, Documents
 from securityserver.frontdoor import Handler
-from securityserver.incoming import Caller
+from securityserver.incoming import Caller, require_connection
 from securityserver.messagelog import Direction, StoredRecord
 from securityserver.outgoing import Interrupted, stream
 from securityserver.serverconf import ServerConfStore

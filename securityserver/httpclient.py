@@ -6,18 +6,13 @@ It refuses to know who is at the other end and what is said. ``peerhttp`` speaks
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
+from securityserver.httphead import HEAD_BYTES, OK, SWITCHING, AnswerHead, Fields, NotHttp, parse_head, request_head
 from securityserver.wire import Wire
 from xroad.errors import XRoadError
 
-# An answer's head; who sends more wants memory.
-HEAD_BYTES: Final = 32 * 1024
-FIELD_BYTES: Final = 8 * 1024
-FIELD_COUNT: Final = 128
 # A body that comes in several pieces is written in pieces of about this size.
 PIECE_BYTES: Final = 64 * 1024
 # Chunk size lines and trailers: longer or more have no use.
@@ -27,49 +22,15 @@ TRAILER_LINES: Final = 16
 INTERIM_ANSWERS: Final = 4
 
 _BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
-_STATUS_LINE: Final = re.compile(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (.*))?\Z")
-_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\Z")
 _LENGTH: Final = re.compile(r"[0-9]{1,15}\Z")
-_OK: Final = 200
-_SWITCHING: Final = 101
-_NO_BODY: Final = (_SWITCHING, 204, 304)
-_FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+_NO_BODY: Final = (SWITCHING, 204, 304)
 
-Fields = Iterable[tuple[str, str]]
 Pieces = AsyncGenerator[bytes, None]
-
-
-class NotHttp(ValueError):  # noqa: N818  # says what came
-    """What came is no HTTP/1.1 answer, or one beyond the limits."""
 
 
 class BrokenOff(ConnectionError):  # noqa: N818  # says what happened
     """The other side closed the connection before its answer was whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerHead:
-    """An answer's head; ``fields`` have names in lower case, and the last of equal names counts."""
-
-    minor_version: str
-    status: int
-    reason: str
-    headers: tuple[tuple[str, str], ...]
-    fields: Mapping[str, str]
-
-    @property
-    def content_type(self) -> str:
-        """The content type, empty when there is none."""
-        return self.fields.get("content-type", "")
-
-    @property
-    def keeps_alive(self) -> bool:
-        """Whether another request may follow on the same connection."""
-        wish = self.fields.get("connection", "").lower()
-        if self.status == _SWITCHING:
-            return False
-        return wish == "keep-alive" if self.minor_version == "0" else "close" not in wish
 
 
 class HttpConnection:
@@ -124,7 +85,7 @@ class HttpConnection:
             TimeoutError: it did not answer in time.
         """
         self._clean, self._bodyless = False, method == "HEAD"
-        head = _request_head(method, target, fields)
+        head = request_head(method, target, fields)
         if body is not None and not isinstance(body, bytes):
             return await self._while_sending(head, body, until)
         self._wire.transport.write(head + body if body else head)
@@ -214,8 +175,8 @@ class HttpConnection:
 
     async def _read_head(self, until: float) -> AnswerHead:
         for _ in range(INTERIM_ANSWERS):
-            answer = _parse_head(await self._head_bytes(until))
-            if answer.status >= _OK or answer.status == _SWITCHING:
+            answer = parse_head(await self._head_bytes(until))
+            if answer.status >= OK or answer.status == SWITCHING:
                 return answer
         raise NotHttp("it sends interim answers without end")
 
@@ -285,35 +246,3 @@ class HttpConnection:
         if not 0 <= at <= CHUNK_LINE_BYTES:
             raise NotHttp("a line between chunks is too long")
         return self._take(at + 1).rstrip(b"\r\n")
-
-
-def _request_head(method: str, target: str, fields: Fields) -> bytes:
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "", ""]
-    head = "\r\n".join(lines)
-    # Whoever wrote a line break into a value would write headers, or a whole request, of its own.
-    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
-        raise ValueError("a header has a line break")
-    return head.encode()
-
-
-def _parse_head(raw: bytes) -> AnswerHead:
-    first, *lines = raw.decode("utf-8", "surrogateescape").replace("\r\n", "\n").rstrip("\n").split("\n")
-    status = _STATUS_LINE.match(first)
-    if status is None or len(lines) > FIELD_COUNT:
-        raise NotHttp("its status line is none, or it has too many fields")
-    headers = tuple(_parse_field(line) for line in lines)
-    fields: dict[str, str] = {}
-    for name, value in headers:
-        key = name.lower()
-        # Two lengths, and two readers may each take another number of bytes for the body.
-        if key in _FRAMING and fields.get(key, value) != value:
-            raise NotHttp("it tells two lengths of its body")
-        fields[key] = value
-    return AnswerHead(status[1], int(status[2]), status[3] or "", headers, MappingProxyType(fields))
-
-
-def _parse_field(line: str) -> tuple[str, str]:
-    name, colon, value = line.partition(":")
-    if not colon or len(line) > FIELD_BYTES or not _NAME.match(name):
-        raise NotHttp("a field of its head is malformed or too long")
-    return name, value.strip(" \t")

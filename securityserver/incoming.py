@@ -1,6 +1,6 @@
 """What comes in from a backend or peer over HTTP: who it is by its connection, and its body, piece by piece, in time.
 
-It refuses to know messages and rights. Both pipelines read through it, so that no read waits for ever.
+It refuses to know messages and access rights. Both pipelines read through it, so that no read waits for ever.
 """
 
 import asyncio
@@ -11,8 +11,9 @@ from typing import Final, Self
 from aiohttp import StreamReader, web
 
 from securityserver.messagelog import Body, BodySpool, BodyTooLarge
+from securityserver.serverconf import Client, Connection
 from securityserver.tls import peer_certificate
-from xroad.errors import InvalidRequest, XRoadError
+from xroad.errors import ClientNotAuthenticated, InvalidRequest, XRoadError
 
 # Far below the slowest line that an institution has. Without it, who sends a byte shortly before each timeout holds one
 # of the exchanges' slots for as long as it likes (slow loris).
@@ -31,6 +32,31 @@ class Caller:
         """Look at a request's connection."""
         connection = http.get_extra_info("ssl_object")
         return cls(connection is not None, peer_certificate(connection))
+
+
+def require_connection(client: Client, caller: Caller) -> None:
+    """Hold that a client comes by the connection that it is registered with.
+
+    Raises:
+        ClientNotAuthenticated: it does not.
+    """
+    if client.connection is Connection.HTTPS_NO_AUTH and not caller.tls:
+        raise ClientNotAuthenticated(
+            f"Client {client.id} is registered to connect by HTTPS, and this request came by plain "
+            "HTTP: use the HTTPS port."
+        )
+    if client.connection is not Connection.HTTPS:
+        return
+    if caller.certificate is None:
+        raise ClientNotAuthenticated(
+            f"Client {client.id} is registered to connect by HTTPS with a certificate, and showed "
+            "none: use the HTTPS port "
+            "and the client's own certificate."
+        )
+    if caller.certificate not in client.tls_certificates:
+        raise ClientNotAuthenticated(
+            f"The TLS certificate is not one of those registered for client {client.id}: have the administrator add it."
+        )
 
 
 async def at_once(data: bytes) -> AsyncIterator[bytes]:

@@ -9,7 +9,8 @@ import math
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
-from securityserver.httpclient import AnswerHead, BrokenOff, HttpConnection, NotHttp
+from securityserver.httpclient import BrokenOff, HttpConnection
+from securityserver.httphead import AnswerHead, NotHttp
 from securityserver.wire import Wire
 from xroad.errors import PeerIoError
 

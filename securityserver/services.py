@@ -17,7 +17,8 @@ from typing import Final
 from cryptography import x509
 from yarl import URL
 
-from securityserver.httpclient import AnswerHead, BrokenOff, HttpConnection, NotHttp
+from securityserver.httpclient import BrokenOff, HttpConnection
+from securityserver.httphead import AnswerHead, NotHttp
 from securityserver.incoming import at_once
 from securityserver.internaltls import InternalKey
 from securityserver.messagelog import Body

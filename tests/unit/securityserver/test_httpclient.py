@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from securityserver.httpclient import BrokenOff, HttpConnection, NotHttp
+from securityserver.httpclient import BrokenOff, HttpConnection
+from securityserver.httphead import NotHttp
 from securityserver.wire import WAITING_BYTES, Wire
 
 PATIENCE = 5.0
