@@ -24,7 +24,7 @@ from xroad.globalconf.directory import (
 from xroad.globalconf.parameters import parse_private
 from xroad.globalconf.parameters.model import Anchor, AnchorSource
 from xroad.globalconf.part import PRIVATE_PARAMETERS, Part
-from xroad.globalconf.stored import Downloaded, store
+from xroad.globalconf.stored import Downloaded, folder_of, store
 
 # Versions of the configuration, the newest first: an older authority answers 404 to those that it does not write.
 VERSIONS: Final = (6, 5, 4, 3, 2)
@@ -33,6 +33,8 @@ OK: Final = 200
 # One file. The largest instance known has some MiB of shared parameters.
 FILE_BYTES: Final = 64 * 1024 * 1024
 FILE_SECONDS: Final = 30.0
+# All that is tried for one federated instance. The own configuration waits for it, and is valid for ten minutes.
+PARTNER_SECONDS: Final = 60.0
 
 Log = Callable[[str, str, Exception], None]
 
@@ -72,14 +74,28 @@ class ConfigurationClient:
         """
         own = parse_anchor(anchor)
         first = await self._from_any_source(_Source(own, SourceKind.INTERNAL), at)
-        downloads, missing = [first], []
-        for other in _trusted_anchors(first):
-            try:
-                downloads.append(await self._from_any_source(_Source(other, SourceKind.EXTERNAL), at))
-            except XRoadError:
-                missing.append(f"{other.instance}/")
-        kept = {name: data for name, data in known.items() if name.startswith(tuple(missing))} if missing else {}
-        return kept | store(own.instance, downloads)
+        partners = _trusted_anchors(first)
+        found = await asyncio.gather(
+            *(self._from_partner(_Source(partner, SourceKind.EXTERNAL), at) for partner in partners)
+        )
+        missing = tuple(
+            f"{folder_of(partner.instance)}/"
+            for partner, download in zip(partners, found, strict=True)
+            if download is None
+        )
+        kept = {name: data for name, data in known.items() if name.startswith(missing)}
+        return kept | store(own.instance, [first, *filter(None, found)])
+
+    async def _from_partner(self, source: _Source, at: datetime) -> Downloaded | None:
+        """Give a federated instance's configuration; None when it cannot be had now, which is its own loss alone."""
+        try:
+            async with asyncio.timeout(PARTNER_SECONDS):
+                return await self._from_any_source(source, at)
+        except TimeoutError as error:
+            self._on_failure(source.anchor.instance, source.anchor.sources[0].url, error)
+        except XRoadError:
+            pass  # each of its addresses has been told of
+        return None
 
     async def _from_any_source(self, source: _Source, at: datetime) -> Downloaded:
         for place in source.anchor.sources:
@@ -114,7 +130,9 @@ class ConfigurationClient:
         return part.verify(data)
 
     async def _get(self, url: str) -> bytes | None:
-        async with asyncio.timeout(FILE_SECONDS), self._session.get(URL(url, encoded=True)) as answer:
+        # A redirect would let a partner send this server's requests to addresses of its choice.
+        request = self._session.get(URL(url, encoded=True), allow_redirects=False)
+        async with asyncio.timeout(FILE_SECONDS), request as answer:
             if answer.status == NOT_FOUND:
                 return None
             if answer.status != OK:

@@ -7,8 +7,9 @@ bad.
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from xroad.errors import NetworkError
 
@@ -28,18 +29,9 @@ async def connect_fastest(addresses: Sequence[str], port: int, seconds: float) -
         NetworkError: none accepted within the time; the detail names each address with its reason.
     """
     reasons: dict[str, str] = {}
-    winners: list[Winner] = []
-    async with asyncio.TaskGroup() as group:
-        pending = {group.create_task(_attempt(address, port, seconds, reasons)) for address in addresses}
-        while pending and not winners:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            winners += [winner for task in done if (winner := task.result()) is not None]
-        for task in pending:
-            task.cancel()
-    for loser in winners[1:]:
-        loser.connection.close()
-    if winners:
-        return winners[0]
+    winner = await _first(_attempt(address, port, seconds, reasons) for address in addresses)
+    if winner is not None:
+        return winner
     told = ", ".join(f"{address}:{port} ({reasons[address]})" for address in addresses)
     raise NetworkError(
         f"No security server of the provider accepts connections: {told}. Check this server's way out; "
@@ -47,32 +39,62 @@ async def connect_fastest(addresses: Sequence[str], port: int, seconds: float) -
     )
 
 
+async def _first(attempts: Iterable[Coroutine[Any, Any, Winner | None]]) -> Winner | None:
+    """Run all at once, give the first that wins and drop the others."""
+    winners: list[Winner] = []
+    kept: Winner | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            pending = {group.create_task(attempt) for attempt in attempts}
+            while pending and not winners:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                winners += [winner for task in done if (winner := task.result()) is not None]
+            for task in pending:
+                task.cancel()
+        kept = winners[0] if winners else None
+    finally:
+        for loser in winners:
+            if loser is not kept:  # whoever was cancelled meanwhile keeps none
+                loser.connection.close()
+    return kept
+
+
 async def _attempt(address: str, port: int, seconds: float, reasons: dict[str, str]) -> Winner | None:
+    """Connect to one server; its name may lead to several places, and one of them may be a hole."""
     loop = asyncio.get_running_loop()
     reasons[address] = "no answer in time"
     try:
         async with asyncio.timeout(seconds):
-            for family, kind, protocol, _, target in await loop.getaddrinfo(address, port, type=socket.SOCK_STREAM):
-                connection = await _connect(loop, socket.socket(family, kind, protocol), target, reasons, address)
-                if connection is not None:
-                    return Winner(address, connection)
-    except (TimeoutError, OSError) as error:
-        reasons[address] = reasons[address] if isinstance(error, TimeoutError) else error.strerror or "unknown name"
+            places = await loop.getaddrinfo(address, port, type=socket.SOCK_STREAM)
+            return await _first(
+                _connect(family, kind, target, reasons, address) for family, kind, _, _, target in places
+            )
+    except TimeoutError:
+        return None
+    except UnicodeError:  # an empty or overlong label: the authority's mistake, which must not cost the other servers
+        reasons[address] = "no host name"
+    except OSError as error:
+        reasons[address] = error.strerror or "unknown name"
     return None
 
 
-async def _connect(
-    loop: asyncio.AbstractEventLoop, connection: socket.socket, target: object, reasons: dict[str, str], address: str
-) -> socket.socket | None:
-    connection.setblocking(False)  # noqa: FBT003  # the only way that sockets have it
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+async def _connect(family: int, kind: int, target: object, reasons: dict[str, str], address: str) -> Winner | None:
+    connection: socket.socket | None = None
     try:
-        await loop.sock_connect(connection, target)  # type: ignore[arg-type]  # what getaddrinfo gave
+        connection = socket.socket(family, kind)
+        connection.setblocking(False)  # noqa: FBT003  # the only way that sockets have it
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(connection, target)  # type: ignore[arg-type]  # getaddrinfo's
     except OSError as error:
         reasons[address] = os.strerror(error.errno) if error.errno else type(error).__name__
-        connection.close()
+        _close(connection)
         return None
     except BaseException:
-        connection.close()
+        _close(connection)
         raise
-    return connection
+    return Winner(address, connection)
+
+
+def _close(connection: socket.socket | None) -> None:
+    if connection is not None:
+        connection.close()

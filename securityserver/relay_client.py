@@ -84,7 +84,11 @@ class RelayClient:
         host = f"[{address}]" if ":" in address else address
         url = f"http://{host}:{self._port}/?cert={name}"
         try:
-            async with asyncio.timeout(self._seconds), self._session.get(url) as answer:
+            # A redirect would let a relay send this server's requests to addresses of its choice.
+            async with (
+                asyncio.timeout(self._seconds),
+                self._session.get(url, allow_redirects=False) as answer,
+            ):
                 data = await read_bounded(answer.content, ANSWER_BYTES)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             log.warning("ocsp_relay_unreachable", address=address, reason=str(error) or type(error).__name__)

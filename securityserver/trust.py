@@ -91,7 +91,8 @@ class TrustKeeper:
         try:
             anchor, known = await asyncio.to_thread(self._read)
             files = await self._client.download(anchor, known, self._clock.now())
-            snapshot = load_directory(files, self._clock.now(), previous=self._snapshot)
+            # A national instance's parameters are megabytes: exchanges go on while they are read.
+            snapshot = await asyncio.to_thread(load_directory, files, self._clock.now(), previous=self._snapshot)
             if files != known:
                 await asyncio.to_thread(self._store.replace, files)
         except (XRoadError, OSError) as error:

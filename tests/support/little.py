@@ -172,12 +172,14 @@ class OcspServer:
 
 @dataclass(slots=True)
 class ConfigurationServer:
-    """Serves the signed directory and its parts; ``away`` makes it answer nothing of use."""
+    """Serves the signed directory and its parts; ``away`` makes it answer nothing of use, ``wait`` nothing for now."""
 
     url: str = ""
     directory: bytes = b""
     contents: dict[str, bytes] = field(default_factory=dict)
     away: bool = False
+    wait: asyncio.Event | None = None
+    redirect: str | None = None
 
     @classmethod
     @asynccontextmanager
@@ -189,8 +191,12 @@ class ConfigurationServer:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
+        if self.wait is not None:
+            await self.wait.wait()
         if self.away:
             return web.Response(status=503)
+        if self.redirect is not None and "?" in request.raw_path:
+            return web.Response(status=302, headers={"Location": self.redirect})
         if path == "/internalconf":
             return web.Response(body=self.directory)
         content = self.contents.get(path)

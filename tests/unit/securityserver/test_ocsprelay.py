@@ -111,3 +111,12 @@ async def test_a_relay_that_is_away_or_floods_is_told_with_its_address(session: 
     async with http_server(saying(200, bytes(1_000_000), "multipart/related; boundary=b"), "127.0.0.1") as port:
         with pytest.raises(NetworkError):
             await RelayClient(session, port, 5).fetch(CERTIFICATE, "127.0.0.1", AT)
+
+
+async def test_a_relay_cannot_send_this_server_elsewhere(relay: Listen, session: aiohttp.ClientSession) -> None:
+    async def elsewhere(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": f"http://{relay}{request.raw_path}"})
+
+    async with http_server(elsewhere, "127.0.0.1") as port:
+        with pytest.raises(SslAuthenticationFailed):
+            await RelayClient(session, port, 5).fetch(CERTIFICATE, "127.0.0.1", AT)

@@ -1,10 +1,13 @@
 """Following the global configuration: download, federation, storage, expiry, and a central server that is away."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -21,6 +24,11 @@ from xroad.errors import MalformedGlobalConf, OutdatedGlobalConf
 from xroad.globalconf.anchor import build_anchor
 from xroad.globalconf.directory import SourceKind
 from xroad.globalconf.parameters.model import Anchor, AnchorSource
+from xroad.globalconf.snapshot import TrustSnapshot
+from xroad.globalconf.stored import load_directory
+
+# Its folder has another name than itself.
+PARTNER = "EE TEST"
 
 
 @dataclass(slots=True)
@@ -154,22 +162,67 @@ async def test_a_loop_that_crashes_is_started_again(monkeypatch: pytest.MonkeyPa
     assert runs == 3
 
 
-async def test_a_federated_instance_comes_along_and_stays_while_it_is_away(world: World) -> None:
+@asynccontextmanager
+async def federated(world: World, *, wait: asyncio.Event | None = None) -> AsyncIterator[ConfigurationServer]:
+    """Publish trust in another instance, and give its central server, which answers after the event if there is one."""
     async with ConfigurationServer.serving("127.0.0.1") as abroad:
-        source = globalconf.SigningSource.create(instance="EE")
-        shared = globalconf.shared_parameters(world.pki, instance="EE", members={"GOV/TAX": ()})
+        source = globalconf.SigningSource.create(instance=PARTNER)
+        shared = globalconf.shared_parameters(world.pki, instance=PARTNER, members={"GOV/TAX": ()})
         expires = world.clock.now() + timedelta(hours=1)
         abroad.directory = source.publish(shared, kind=SourceKind.EXTERNAL, expires_at=expires)
         abroad.contents = dict(source.contents)
+        abroad.wait = wait
         place = AnchorSource(f"{abroad.url}/internalconf", (source.certificate,))
-        trusted = Anchor("EE", world.clock.now().replace(microsecond=0), (place,))
+        trusted = Anchor(PARTNER, world.clock.now().replace(microsecond=0), (place, place, place))
         own = globalconf.shared_parameters(world.pki, members={"GOV/MOP": ()})
         private = globalconf.private_parameters(anchors=(trusted,))
         world.server.directory = world.source.publish(own, private, expires_at=expires)
         world.server.contents = dict(world.source.contents)
+        yield abroad
+
+
+async def test_a_federated_instance_comes_along_and_stays_while_it_is_away(world: World) -> None:
+    async with federated(world) as abroad:
         keeper = world.keeper()
         assert await keeper.refresh()
-        assert keeper.current().instances == ("KH-SANDBOX", "EE")
+        assert keeper.current().instances == ("KH-SANDBOX", PARTNER)
         abroad.away = True
         assert await keeper.refresh()
-        assert keeper.current().instances == ("KH-SANDBOX", "EE")
+        assert keeper.current().instances == ("KH-SANDBOX", PARTNER)
+
+
+async def test_a_federated_instance_that_never_answers_does_not_hold_up_the_own_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a partner could keep a node from refreshing until the node's own configuration expires."""
+    monkeypatch.setattr("securityserver.confclient.PARTNER_SECONDS", 0.1)
+    answer = asyncio.Event()
+    async with federated(world, wait=answer):
+        keeper = world.keeper()
+        async with asyncio.timeout(5):
+            assert await keeper.refresh()
+        assert keeper.current().instances == ("KH-SANDBOX",)
+        answer.set()
+        assert await keeper.refresh()
+        assert keeper.current().instances == ("KH-SANDBOX", PARTNER)
+
+
+async def test_a_central_server_cannot_send_this_server_elsewhere(world: World) -> None:
+    """A redirect would have it ask addresses of the other's choice, inside the institution's own network."""
+    world.server.redirect = f"{world.server.url}/internalconf"
+    assert not await world.keeper().refresh()
+
+
+async def test_exchanges_go_on_while_a_large_configuration_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def noting(*arguments: Any, **named: Any) -> TrustSnapshot:
+        threads.append(threading.get_ident())
+        return load_directory(*arguments, **named)
+
+    monkeypatch.setattr("securityserver.trust.load_directory", noting)
+    assert await world.keeper().refresh()
+    assert threads
+    assert threading.get_ident() not in threads
