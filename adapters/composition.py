@@ -4,6 +4,7 @@ It refuses keys that others can read and clients that cannot be read. Nothing is
 :func:`adapters.serve.serve` opens and closes what it makes.
 """
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from adapters.registry import signing
 from adapters.registry.app import AppLimits, RegistryApp, Signatures
 from adapters.registry.callers import Callers
 from adapters.registry.keyfiles import SigningKey, load_signing_key
+from adapters.registry.listenertls import listener_context, read_certificates
 from adapters.registry.monitoring import Monitor
 from adapters.registry.public import Public
 from adapters.registry.queries import QueryLimits
@@ -32,6 +34,7 @@ class Parts:
     store: AccessStore
     monitor: Monitor
     app: RegistryApp
+    tls: ssl.SSLContext | None
 
 
 def compose(config: AdapterConfig) -> Parts:
@@ -43,18 +46,25 @@ def compose(config: AdapterConfig) -> Parts:
     store = _store(config)
     key = _key(config, config.signatures.key_file, "signatures.key_file")
     tokens = token_issuer(config)
+    pinned = read_certificates(config.callers.certificate_files, config=config.file)
     services = tuple(_service(config, each, store) for each in config.services)
     monitor = Monitor()
     app = RegistryApp(
         services,
-        callers=Callers(config.callers.security_servers, tokens),
+        callers=Callers(config.callers.security_servers, pinned, tokens),
         store=store,
         signatures=Signatures(key, _senders(config)),
         monitor=monitor,
         public=Public(config.sender_id, tokens, [each for each in (key, tokens.key if tokens else None) if each]),
         limits=AppLimits(config.limits.body_bytes, config.limits.request_seconds, config.limits.concurrent_queries),
     )
-    return Parts(services, store, monitor, app)
+    return Parts(services, store, monitor, app, _tls(config, pinned))
+
+
+def _tls(config: AdapterConfig, pinned: frozenset[bytes]) -> ssl.SSLContext | None:
+    if config.tls is None:
+        return None
+    return listener_context(config.tls.certificate_file, config.tls.key_file, pinned, config=config.file)
 
 
 def _store(config: AdapterConfig) -> AccessStore:

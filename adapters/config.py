@@ -50,10 +50,19 @@ class AccessConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """The certificate of the adapter's own port and its key."""
+
+    certificate_file: Path
+    key_file: Path
+
+
+@dataclass(frozen=True, slots=True)
 class CallersConfig:
-    """From which addresses a security server's word is believed, and who may ask with a token."""
+    """From which addresses or with which certificates a security server is believed, and who may ask with a token."""
 
     security_servers: frozenset[Address]
+    certificate_files: tuple[Path, ...]
     clients_file: Path | None
     token_key_file: Path | None
     token_lifetime: timedelta
@@ -76,6 +85,7 @@ class AdapterConfig:
     adapter: str
     listen: Listen
     metrics: Listen | None
+    tls: TlsConfig | None
     sender_id: str
     connection: Connection
     services: tuple[ServiceConfig, ...]
@@ -98,11 +108,12 @@ def load_config(path: Path) -> AdapterConfig:
         adapter=data["adapter"],
         listen=listen,
         metrics=_listen(file, "metrics", data["metrics"]) if "metrics" in data else None,
+        tls=_tls(folder, data.get("tls")),
         sender_id=data["sender_id"],
         connection=read_connection(data["source"], file=file, folder=folder),
         services=read_services(file, folder, data["services"]),
         access=_access(folder, data),
-        callers=_callers(file, folder, listen, data.get("callers", {})),
+        callers=_callers(file, folder, listen, data),
         signatures=_signatures(folder, data.get("signatures", {})),
         limits=Limits(**data.get("limits", {})),
     )
@@ -168,15 +179,25 @@ def _access(folder: Path, data: Mapping[str, Any]) -> AccessConfig:
     )
 
 
-def _callers(file: str, folder: Path, listen: Listen, data: Mapping[str, Any]) -> CallersConfig:
+def _tls(folder: Path, data: Mapping[str, str] | None) -> TlsConfig | None:
+    return None if data is None else TlsConfig(folder / data["certificate_file"], folder / data["key_file"])
+
+
+def _callers(file: str, folder: Path, listen: Listen, adapter: Mapping[str, Any]) -> CallersConfig:
     """Without a declaration, only programs of this machine are believed, and only where no others can connect."""
-    trusted = data.get("security_servers", _LOOPBACK if listen.host in {*_LOOPBACK, "localhost"} else ())
+    data = adapter.get("callers", {})
+    certificates = tuple(folder / each for each in data.get("security_server_certificates", ()))
+    if certificates and "tls" not in adapter:
+        raise ConfigError(file, "callers.security_server_certificates", "need tls: over plain HTTP nobody shows one")
+    only_here = listen.host in {*_LOOPBACK, "localhost"} and not certificates
+    trusted = data.get("security_servers", _LOOPBACK if only_here else ())
     try:
         believed = addresses(trusted)
     except ValueError as error:
         raise ConfigError(file, "callers.security_servers", "must be IP addresses") from error
     return CallersConfig(
         security_servers=believed,
+        certificate_files=certificates,
         clients_file=_file(folder, data, "clients_file"),
         token_key_file=_file(folder, data, "token_key_file"),
         token_lifetime=timedelta(minutes=data.get("token_minutes", 10)),

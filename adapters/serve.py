@@ -5,10 +5,11 @@ cannot be written. The command line calls :func:`serve`, several at once where a
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 from aiohttp import web
@@ -45,11 +46,10 @@ async def serve(adapter_yaml: Path, *, stop: asyncio.Event, ready: Callable[[str
         await _open_store(config, parts.store)
         stack.push_async_callback(parts.store.close)
         if config.metrics is not None:
-            await _listen(
-                stack, config, "metrics", config.metrics, monitoring_app(parts.monitor.metrics, parts.monitor.checks)
-            )
-        server = await _listen(stack, config, "listen", config.listen, parts.app.application())
-        url = f"http://{server.addresses[0]}"
+            page = monitoring_app(parts.monitor.metrics, parts.monitor.checks)
+            await _listen(stack, config, "metrics", page)
+        server = await _listen(stack, config, "listen", parts.app.application(), parts.tls)
+        url = f"{'https' if parts.tls else 'http'}://{server.addresses[0]}"
         paths = [f"{url}/{each.code}" for each in config.services]
         synthetic = all(each.source.synthetic for each in config.services)
         _log.info("adapter_started", adapter=config.adapter, url=url, services=paths, synthetic=synthetic)
@@ -77,10 +77,15 @@ async def _open_store(config: AdapterConfig, store: AccessStore) -> None:
 
 
 async def _listen(
-    stack: AsyncExitStack, config: AdapterConfig, key: str, address: Listen, app: web.Application
+    stack: AsyncExitStack,
+    config: AdapterConfig,
+    key: Literal["listen", "metrics"],
+    app: web.Application,
+    tls: ssl.SSLContext | None = None,
 ) -> HttpServer:
+    address: Listen = getattr(config, key)
     try:
-        server = await HttpServer.start(app, [address], shutdown_seconds=DRAIN_SECONDS)
+        server = await HttpServer.start(app, [address], tls=tls, shutdown_seconds=DRAIN_SECONDS)
     except OSError as error:
         raise ConfigError(config.file, key, f"{address} cannot be had: {error.strerror}") from error
     stack.push_async_callback(server.close)

@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from adapters.errors import RequestRefused
+from adapters.registry.listenertls import peer_certificate
 from adapters.registry.tokens import BadTokenError, TokenIssuer
 from xroad.errors import XRoadError
 from xroad.identifiers import ClientId
@@ -34,6 +35,7 @@ class Callers:
     """Whose words are believed."""
 
     security_servers: frozenset[Address]
+    certificates: frozenset[bytes]
     tokens: TokenIssuer | None
 
     def caller(self, request: web.Request, audience: str) -> Caller:
@@ -46,7 +48,8 @@ class Callers:
         return Caller(_token_client(request, self.tokens, audience), "token")
 
     def _bus_client(self, request: web.Request, named: list[str]) -> str:
-        if remote_address(request) not in self.security_servers:
+        known = remote_address(request) in self.security_servers or peer_certificate(request) in self.certificates
+        if not known:
             # Whoever reaches the port could call itself any institution.
             raise _refused("X-Road-Client is believed from the declared security server only")
         if len(named) != 1:

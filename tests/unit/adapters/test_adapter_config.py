@@ -37,6 +37,8 @@ def test_files_are_found_beside_the_adapter_file(tmp_path: Path) -> None:
         ({"services": [SERVICE | {"yes_when": {"status": ["ACTIVE"]}}]}, "services.0.yes_when"),
         ({"services": [SERVICE | {"other_versions": ["mapping.yaml"]}]}, "services.0.other_versions"),
         ({"callers": {"security_servers": ["everyone"]}}, "callers.security_servers"),
+        ({"callers": {"security_server_certificates": ["ss.pem"]}}, "callers.security_server_certificates"),
+        ({"tls": {"certificate_file": "adapter.pem"}}, "tls"),
         ({"callers": {"clients_file": "clients.yaml"}}, "callers"),
         ({"signatures": {"demand": True}}, "signatures"),
         ({"access_days": 0}, "access_days"),
