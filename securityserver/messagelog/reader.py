@@ -28,9 +28,11 @@ from securityserver.messagelog.records import (
     stored,
     stored_timestamp,
 )
+from securityserver.messagelog.search import owned_by
 from securityserver.messagelog.tables import BODY_CHUNK, KEY, MESSAGE_RECORD, RECORD, TIMESTAMP
 from serverkit.database import Database
 from xroad.errors import DatabaseError
+from xroad.identifiers import ClientId
 
 # A body can be large, so a record is read without it.
 _COLUMNS = [column for column in RECORD.columns if column.name != "body"]
@@ -100,6 +102,7 @@ class MessageLogReader:
         *,
         query_id: str | None = None,
         request_id: str | None = None,
+        owner: ClientId | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int = _PAGE,
@@ -109,6 +112,7 @@ class MessageLogReader:
         Args:
             query_id: `X-Road-Id`.
             request_id: `x-road-request-id`.
+            owner: the client here whose messages they are: asked by it as a consumer, or of it as a provider.
             since: not before this time.
             until: before this time.
             limit: at most so many, and never more than `MAX_FOUND`.
@@ -121,6 +125,8 @@ class MessageLogReader:
             conditions.append(RECORD.c.query_id == searchable(query_id))
         if request_id is not None:
             conditions.append(RECORD.c.request_id == searchable(request_id))
+        if owner is not None:
+            conditions.append(owned_by(owner))
         if since is not None:
             conditions.append(RECORD.c.time >= milliseconds(since))
         if until is not None:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     and_,
     exists,
     func,
+    or_,
     select,
     text,
     tuple_,
@@ -255,6 +256,12 @@ def _keys(wanted: Wanted, engine: str) -> list[_Key]:
 
 def _party(prefix: str, client: ClientId) -> tuple[tuple[ColumnElement[Any], str | None], ...]:
     return tuple((RECORD.c[f"{prefix}{name}"], getattr(client, name)) for name in _CLIENT_PARTS)
+
+
+def owned_by(client: ClientId) -> ColumnElement[bool]:
+    """Say that a message is a client's: one that it asked as a consumer, or was asked as a provider."""
+    asked, served = (_Key(_party(prefix, client)).following() for prefix in ("", "service_"))
+    return or_(and_(RECORD.c.client_side == 1, *asked), and_(RECORD.c.client_side == 0, *served))
 
 
 _CLIENT_PARTS: Final = ("instance", "member_class", "member_code", "subsystem_code")

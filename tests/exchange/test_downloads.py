@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from securityserver import documents
 from spean import cli
 from tests.support.instance import BY_CERTIFICATE, BY_HTTPS, IDPOOR, PACKAGE, STRANGER, Answer, Instance
 from xroad import asic
@@ -190,6 +191,17 @@ async def test_another_client_of_the_same_server_gets_nothing(instance: Instance
     await exchanged(instance, "mine")
     assert (await download(instance, address(STRANGER, "mine", "force"))).status == 404
     assert (await download(instance, address(PACKAGE.member, "mine", "force"))).status in {404, 500}
+
+
+async def test_others_who_use_the_same_id_hide_nothing(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MOST", 2)
+    await exchanged(instance, "crowd")
+    for _ in range(3):
+        await instance.ask("POST", "/a", client=STRANGER, data=BODY, headers={"X-Road-Id": "crowd"})
+    assert len(unzipped(await download(instance, address(PACKAGE, "crowd", "force")))) == 2
+    await exchanged(instance, "crowd")
+    answer = await download(instance, address(PACKAGE, "crowd", "force"))
+    assert (answer.status, b"More than 2 messages" in answer.body) == (500, True)
 
 
 async def test_a_client_must_connect_as_it_is_registered(instance: Instance) -> None:
