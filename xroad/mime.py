@@ -172,6 +172,9 @@ class MultipartDecoder:
         )
 
     def _after_boundary(self, events: list[MimeEvent]) -> bool:
+        if self._buffer.startswith(b"\r\n"):  # as X-Road writes it
+            self._buffer, self._state = self._buffer[1:], MultipartDecoder._headers
+            return True
         rest = self._buffer.lstrip(_PADDING)
         if len(self._buffer) - len(rest) > MAX_PADDING_BYTES:
             raise MimeParsingFailed(_BARE_BOUNDARY)
@@ -195,7 +198,8 @@ class MultipartDecoder:
             return False
         events.append(PartBegin(_parse_headers(self._buffer[1 : found.start()])))
         self._at_start = True
-        return self._move(self._buffer[found.end() - 1 :], MultipartDecoder._content)
+        self._buffer, self._state = self._buffer[found.end() - 1 :], MultipartDecoder._content
+        return True
 
     def _content(self, events: list[MimeEvent]) -> bool:
         # At a part's start the buffer still has the blank line's break: a boundary may follow it at once.
@@ -204,7 +208,8 @@ class MultipartDecoder:
         if at >= 0:
             _emit(events, buffer[begin : _before_break(buffer, at)])
             events.append(_PART_END)
-            return self._move(buffer[at + len(self._delimiter) :], MultipartDecoder._after_boundary)
+            self._buffer, self._state = buffer[at + len(self._delimiter) :], MultipartDecoder._after_boundary
+            return True
         keep = _possible_delimiter(buffer, self._delimiter)
         if keep >= begin:
             _emit(events, buffer[begin:keep])

@@ -47,7 +47,8 @@ FILTERED: Final = frozenset(
     }
 )
 # What clients that take the security server for their proxy add; no one passes it on.
-_ALSO_DROPPED: Final = frozenset({"proxy-connection"})
+_DROPPED: Final = FILTERED | {"proxy-connection"}
+_NONE: Final[frozenset[str]] = frozenset()
 # Headers that name parties or messages: two of them, and two readers may each believe another one.
 _AT_MOST_ONCE: Final = frozenset(
     {
@@ -85,12 +86,12 @@ def filtered(headers: Sequence[Header], own: frozenset[str]) -> list[Header]:
     """
     if len(headers) > MAX_HEADERS:
         raise InvalidRequest(f"There are more than {MAX_HEADERS} headers; send fewer.")
-    dropped = FILTERED | _ALSO_DROPPED | own | _named_by_connection(headers)
-    kept = [(name, as_text(value)) for name, value in headers if name.lower() not in dropped]
-    for name, value in kept:
-        # A line break in a value would let a programme write headers of its own into the signed head.
-        if not _may_cross(name) or _CONTROL.search(value):
-            raise InvalidRequest("A header has a forbidden character in its name or value; remove it.")
+    dropped = _DROPPED | own | _named_by_connection(headers)
+    crossing = [header for header in headers if header[0].lower() not in dropped]
+    kept = [(name, value if value.isascii() else as_text(value)) for name, value in crossing]
+    # A line break in a value would let a programme write headers of its own into the signed head.
+    if not all(_may_cross(name) for name, _ in kept) or _CONTROL.search("".join([value for _, value in kept])):
+        raise InvalidRequest("A header has a forbidden character in its name or value; remove it.")
     _refuse_duplicates(kept, DuplicateHeaderField)
     return kept
 
@@ -98,6 +99,8 @@ def filtered(headers: Sequence[Header], own: frozenset[str]) -> list[Header]:
 def _named_by_connection(headers: Sequence[Header]) -> frozenset[str]:
     # RFC 9110 section 7.6.1. X-Road's own headers are never of one hop, whatever Connection says.
     named = {name.strip().lower() for key, value in headers if key.lower() == "connection" for name in value.split(",")}
+    if not named:
+        return _NONE
     return frozenset(name for name in named if not name.startswith(_X_ROAD))
 
 
@@ -116,12 +119,12 @@ def as_text(value: str) -> str:
 
 
 def _refuse_duplicates(headers: Iterable[Header], kind: type[XRoadError]) -> None:
-    seen: set[str] = set()
-    for key, _ in headers:
-        name = key.lower()
-        if name in seen and name in _AT_MOST_ONCE:
-            raise kind(f"The header {name} came more than once; send it once.")
-        seen.add(name)
+    names = [name.lower() for name, _ in headers]
+    if len(set(names)) == len(names):
+        return
+    twice = sorted(name for name in _AT_MOST_ONCE if names.count(name) > 1)
+    if twice:
+        raise kind(f"The header {twice[0]} came more than once; send it once.")
 
 
 def write_head(first: str, second: str, headers: Iterable[Header]) -> bytes:

@@ -107,6 +107,7 @@ class Decoder:
         self._protocol: Protocol = protocol
         self._limits = limits
         self._sizes = _size_limits(limits, protocol)
+        self._kinds = _KINDS[protocol, role]
         self._place: _Kind = _FAULT if self._fault_only else _START
         self._ocsp_count = 0
         self._size = 0
@@ -155,7 +156,10 @@ class Decoder:
     def _begin(self, headers: Mapping[str, str], events: list[Event]) -> None:
         self._content_type = headers.get("content-type", "")
         self._headers = headers
-        kind = self._kind_of(mime.parse_content_type(self._content_type))
+        # A type without parameters is its own media type; what may be a fault or a message has a charset to look at.
+        kind = self._kinds.get(self._content_type)
+        if kind is None or kind is _FAULT:
+            kind = self._kind_of(mime.parse_content_type(self._content_type))
         self._check_order(kind)
         self._place = kind
         if kind is _BODY:
@@ -168,7 +172,7 @@ class Decoder:
                 raise InvalidContentType("An XML part is not in UTF-8; send it as UTF-8.")
             if self._protocol == "soap":
                 return _HEAD if self._place in _BEFORE_MESSAGE else _FAULT
-        kind = _KINDS[self._protocol, self._role].get(media_type)
+        kind = self._kinds.get(media_type)
         if kind is None:
             raise InvalidContentType(
                 f"A part's content type does not belong into a {self._protocol.upper()} {self._role}; "
