@@ -34,13 +34,17 @@ class Answered:
 
     rule: Rule
     purpose: str | None
-    version: str
+    mapping: CompiledMapping
     records: tuple[Record, ...]
     found: bool  # whether there is a record that may be told of, before it was cut
     total: int
     page: Page
-    withheld: tuple[str, ...]
     records_withheld: int
+
+    @property
+    def version(self) -> str:
+        """Of the record's contract."""
+        return self.mapping.mapping.contract_version
 
     def told(self, reference_id: str, given: Sequence[str] | None = None) -> Record:
         """Say what may be given and what is withheld."""
@@ -49,7 +53,7 @@ class Answered:
             "reference_id": reference_id,
             **({"purpose": self.purpose} if self.purpose else {}),
             "given": list(given),
-            "withheld": list(self.withheld),
+            "withheld": list(withheld(targets(self.mapping), self.rule.fields)),
             "records_withheld": self.records_withheld,
         }
 
@@ -93,9 +97,9 @@ class Registry:
         """
         # 1. What is asked, as far as it can be read: a refusal is written with it.
         query, page, problem = self._read(criteria)
-        if query is not None:
-            draft.asked_by = asked_attributes(query)
-            draft.subjects |= asked_persons(query, self.source.definition.identifiers)
+        asked = () if query is None else asked_attributes(query)
+        draft.asked_by = tuple(each for each in asked if each in self.source.definition.attributes)
+        draft.subjects |= set() if query is None else asked_persons(query, self.source.definition.identifiers)
         # 2. May it be given at all?
         draft.purpose = _shown_purpose(self.release, context)
         rule = decide(self.release, context, datetime.now(UTC))
@@ -103,7 +107,7 @@ class Registry:
         if problem is not None or query is None or page is None:
             raise problem or SearchRejected(INVALID, "the criteria cannot be read")
         mapping = self._mapping(criteria)
-        _check_rule(rule, draft.asked_by, status_field)
+        _check_rule(rule, asked, status_field)
         # 3. Find, turn into the standard, judge.
         found = await self.source.search(
             query if narrowed is None else replace(query, where=And((query.where, narrowed)))
@@ -117,17 +121,8 @@ class Registry:
         draft.given = (status_field,) if status_field else _given(rule, records)
         draft.records = len(covered if status_field else records)
         draft.outcome = Outcome.GIVEN if draft.given else Outcome.NOTHING
-        return Answered(
-            rule=rule,
-            purpose=draft.purpose,
-            version=mapping.mapping.contract_version,
-            records=records,
-            found=bool(covered),
-            total=found.total,
-            page=page,
-            withheld=withheld(targets(mapping), rule.fields),
-            records_withheld=len(whole) - len(covered),
-        )
+        kept_back = len(whole) - len(covered)
+        return Answered(rule, draft.purpose, mapping, records, bool(covered), found.total, page, kept_back)
 
     def _read(self, criteria: Mapping[str, Any]) -> tuple[Query | None, Page | None, SearchRejected | None]:
         try:

@@ -163,6 +163,16 @@ async def test_the_record_finds_a_person_by_any_identifier_and_holds_no_value(tm
         assert kept not in data
 
 
+async def test_words_of_a_caller_are_not_written_down(tmp_path: Path) -> None:
+    odd = search_item(expression({"LOCAL_ID": "p1", "SENSITIVE-NAME": 1}), "expression")
+    purpose = search_item(P1, authorize={"purpose": {"code": "SENSITIVE-PURPOSE", "text": "SENSITIVE-TEXT"}})
+    message = search_message(odd, purpose | {"reference_id": "SENSITIVE-REFERENCE"})
+    async with running(make_adapter(tmp_path)) as caller:
+        await caller.post(message, headers=HEADERS | {"X-Road-Id": "SENSITIVE ID"})
+    assert [entry.asked_by for entry in accesses(tmp_path, "LOCAL_ID", "p1")] == [("LOCAL_ID",)] * 2
+    assert b"SENSITIVE" not in contents(tmp_path)
+
+
 async def test_no_answer_leaves_that_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def full(*_arguments: object) -> None:
         raise AccessLogError("the disk is full")
