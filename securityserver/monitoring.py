@@ -6,11 +6,14 @@ The two servers wrap each exchange in a ``Watch``; the pipelines tell it what th
 
 import re
 import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from securityserver.messagelog import Side
 from serverkit.logs import get_logger
@@ -80,44 +83,73 @@ class Stage:
         self._stages[self._name] = self._stages.get(self._name, 0.0) + time.monotonic() - self._begun
 
 
+class Tally(Collector):
+    """Sums of numbers by labels, put into metrics when they are asked for: an exchange adds to a dozen of them."""
+
+    def __init__(self) -> None:
+        self.exchanges: Counter[tuple[str, str]] = Counter()
+        self.open: dict[str, int] = {side.value: 0 for side in Side}
+        self.stage_seconds: dict[tuple[str, str], float] = defaultdict(float)
+        self.body_bytes: Counter[tuple[str, str]] = Counter()
+
+    def collect(self) -> Iterable[Metric]:
+        """Give the sums."""
+        yield _filled(
+            CounterMetricFamily("spean_exchanges", "Exchanges by side and outcome", labels=["side", "outcome"]),
+            self.exchanges,
+        )
+        yield _filled(
+            CounterMetricFamily("spean_stage_seconds", "Time spent in each stage", labels=["side", "stage"]),
+            self.stage_seconds,
+        )
+        yield _filled(
+            CounterMetricFamily("spean_body_bytes", "Bytes of bodies", labels=["side", "direction"]), self.body_bytes
+        )
+        yield _filled(
+            GaugeMetricFamily("spean_exchanges_open", "Exchanges under way", labels=["side"]),
+            {(side,): count for side, count in self.open.items()},
+        )
+
+
+Family = TypeVar("Family", CounterMetricFamily, GaugeMetricFamily)
+
+
+def _filled(family: Family, sums: Mapping[tuple[str, str], float] | Mapping[tuple[str], float]) -> Family:
+    for labels, value in sums.items():
+        family.add_metric(labels, value)
+    return family
+
+
 class Watching:
     """Counts one exchange as under way; a class, for the same reason."""
 
-    __slots__ = ("_gauge", "_side")
+    __slots__ = ("_side", "_under_way")
 
-    def __init__(self, side: Side, gauge: Gauge) -> None:
-        self._side, self._gauge = side, gauge
+    def __init__(self, side: Side, under_way: dict[str, int]) -> None:
+        self._side, self._under_way = side, under_way
 
     def __enter__(self) -> Watch:
-        self._gauge.inc()
+        self._under_way[self._side.value] += 1
         return Watch(self._side)
 
     def __exit__(self, *_: object) -> None:
-        self._gauge.dec()
+        self._under_way[self._side.value] -= 1
 
 
 class Monitor:
     """Writes the line and the metrics; one a node."""
 
     def __init__(self, metrics: Metrics) -> None:
-        registry = metrics.registry
-        self._exchanges = Counter(
-            "spean_exchanges", "Exchanges by side and outcome", ["side", "outcome"], registry=registry
+        self._tally = Tally()
+        metrics.registry.register(self._tally)
+        seconds = Histogram(
+            "spean_exchange_seconds", "Whole exchanges", ["side"], buckets=DURATIONS, registry=metrics.registry
         )
-        self._seconds = Histogram(
-            "spean_exchange_seconds", "Whole exchanges", ["side"], buckets=DURATIONS, registry=registry
-        )
-        self._stages = Counter("spean_stage_seconds", "Time spent in each stage", ["side", "stage"], registry=registry)
-        self._bytes = Counter("spean_body_bytes", "Bytes of bodies", ["side", "direction"], registry=registry)
-        self._open = Gauge("spean_exchanges_open", "Exchanges under way", ["side"], registry=registry)
-        # Labels are few and come with each exchange; to look a child up costs more than to count it.
-        self._exchanges_of, self._seconds_of = cache(self._exchanges.labels), cache(self._seconds.labels)
-        self._stages_of, self._bytes_of = cache(self._stages.labels), cache(self._bytes.labels)
-        self._open_of = cache(self._open.labels)
+        self._seconds = {side: seconds.labels(side.value) for side in Side}
 
     def watching(self, side: Side) -> "Watching":
         """Count an exchange as under way, while in its context."""
-        return Watching(side, self._open_of(side.value))
+        return Watching(side, self._tally.open)
 
     def done(self, watch: Watch) -> None:
         """Record an exchange that came to its end."""
@@ -144,13 +176,13 @@ class Monitor:
         )
 
     def _record(self, watch: Watch, outcome: str) -> None:
-        side = watch.side.value
-        self._exchanges_of(side, outcome).inc()
-        self._seconds_of(side).observe(time.monotonic() - watch.started)
+        side, tally = watch.side.value, self._tally
+        self._seconds[watch.side].observe(time.monotonic() - watch.started)
+        tally.exchanges[side, outcome] += 1
         for stage, seconds in watch.stages.items():
-            self._stages_of(side, stage).inc(seconds)
-        self._bytes_of(side, "request").inc(watch.request_bytes)
-        self._bytes_of(side, "response").inc(watch.response_bytes)
+            tally.stage_seconds[side, stage] += seconds
+        tally.body_bytes[side, "request"] += watch.request_bytes
+        tally.body_bytes[side, "response"] += watch.response_bytes
 
 
 def _facts(watch: Watch) -> dict[str, object]:
