@@ -6,11 +6,15 @@ It refuses to import what the commands do. ``usage`` names them in its table.
 import argparse
 from pathlib import Path
 
+from spean.usage_log import record_number
+
 
 def prove_arguments(parser: argparse.ArgumentParser) -> None:
     """Say which record, and where the proof goes."""
     _node(parser)
-    parser.add_argument("record", type=int, metavar="ID", help="the record's number, as `spean log list` shows it")
+    parser.add_argument(
+        "record", type=record_number, metavar="ID", help="the record's number, as `spean log list` shows it"
+    )
     parser.add_argument("--out", type=Path, metavar="PROOF.json", help="where to write (default: the screen)")
 
 

@@ -11,10 +11,25 @@ _TIME: Final = "YYYY-MM-DD[THH:MM:SS[+07:00]]"
 _SERVICE: Final = "INSTANCE/CLASS/MEMBER[/SUBSYSTEM]/SERVICE"
 
 
+def record_number(text: str) -> int:
+    """Read a record's number; no database counts further."""
+    return _number(text, 2**63 - 1, "a record's number")
+
+
+def _page(text: str) -> int:
+    return _number(text, 1000, "1 to 1000 records")
+
+
+def _number(text: str, most: int, what: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text[:30]!r} is not {what}")
+    return int(text)
+
+
 def list_arguments(parser: argparse.ArgumentParser) -> None:
     """Filters, and one page of what fits."""
     _filters(parser)
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="records on a page (default: %(default)s)")
+    parser.add_argument("--limit", type=_page, default=50, metavar="N", help="records on a page (default: %(default)s)")
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table", help="(default: %(default)s)")
 
 
@@ -28,7 +43,7 @@ def export_arguments(parser: argparse.ArgumentParser) -> None:
 def show_arguments(parser: argparse.ArgumentParser) -> None:
     """One record."""
     _config(parser)
-    parser.add_argument("record", type=int, metavar="ID", help="the record's number, as `log list` shows it")
+    parser.add_argument("record", type=record_number, metavar="ID", help="the record's number, as `log list` shows it")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--body", type=Path, metavar="FILE", help="write the body to a new file; it is personal data")
     parser.add_argument(

@@ -91,6 +91,16 @@ def test_a_filter_that_makes_no_sense_is_used_wrongly(
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["show", "9" * 30], ["show", "0"], ["show", "x"], ["prove", "9" * 30], ["list", "--limit", "0"]],
+)
+def test_a_number_that_no_log_counts_to_is_used_wrongly(node: Path, words: list[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["log", words[0], str(node), *words[1:]])
+    assert left.value.code == 2
+
+
 def test_exports_everything_once_and_for_the_owner_only(node: Path, tmp_path: Path) -> None:
     out = tmp_path / "all.csv"
     assert main(["log", "export", str(node), "--out", str(out)]) == 0
