@@ -162,7 +162,6 @@ RECORD = Table(
     Index("ix_log_record_failed", "time", "id", sqlite_where=text(FAILED["sqlite"])),
     Index("ix_log_record_body_id", "body_id", unique=True, sqlite_where=Column("body_id").is_not(None)),
     Index("uq_log_record_leaf_index", "leaf_index", unique=True),
-    Index("ix_log_record_timestamp_id", "timestamp_id", sqlite_where=Column("timestamp_id").is_not(None)),
     Index("ix_log_record_unstamped", "id", sqlite_where=Column("timestamp_id").is_(None)),
     Index("ix_log_record_unarchived", "id", sqlite_where=Column("archive_id").is_(None)),
     sqlite_autoincrement=True,
