@@ -82,7 +82,10 @@ class Entrance:
 
     def unreadable(self, reason: str) -> web.StreamResponse:
         """Answer what could not be read as HTTP: no pipeline ever sees it."""
-        detail = "What came is no HTTP request, or its request line or headers are beyond the limits: shorten them."
+        detail = (
+            f"What came cannot be read as HTTP ({reason}): correct the client that wrote it, or shorten the request "
+            "line and headers if they are beyond the limits."
+        )
         error: XRoadError = InvalidRequest(detail) if self.side is Side.CONSUMER else InvalidMessage(detail)
         log.warning("unreadable_request", side=self.side.value, reason=reason, error_id=error.error_id)
         with self.monitor.watching(self.side) as watch:

@@ -5,11 +5,13 @@ opens one door for each kind of listener.
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import InvalidURLError, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from securityserver.limits import Limits
@@ -24,8 +26,12 @@ LINGER_SECONDS: Final = 5.0
 BACKLOG: Final = 512
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-# Answers what could not be read as a request; gets the reader's own words for why.
+# Answers what could not be read as a request; gets the reader's words for why, with nothing of what was sent.
 Unreadable = Callable[[str], web.StreamResponse]
+
+# The reader's words quote what they are about: a query, a header, or the body of a client that writes bare line feeds.
+# Personal values are in all of them, so only this much of the words is kept: letters, up to the quotation.
+_WORDS: Final = re.compile(r"[A-Za-z][A-Za-z`'/, -]*?(?=\Z|:?\s*\n\n|:? b?['\"])")
 
 
 class _Request(web.BaseRequest):
@@ -66,7 +72,7 @@ class _Connection(RequestHandler):
             raise exc  # its sender left: the exchange has its line in the log, and nobody is there to answer
         if request.writer is not None and request.writer.output_size > 0:
             raise ConnectionError("the answer is under way already")
-        answer = self._door.unreadable(message or (type(exc).__name__ if exc else f"status {status}"))
+        answer = self._door.unreadable(_reason(exc, message, status))
         answer.force_close()
         return answer
 
@@ -90,6 +96,16 @@ class _Door(web.Server):
             lingering_time=LINGER_SECONDS,
             auto_decompress=False,
         )
+
+
+def _reason(error: BaseException | None, message: str | None, status: int) -> str:
+    """Say why a request cannot be read, with nothing of its contents."""
+    if isinstance(error, LineTooLong):
+        return "a line of the request line or headers is too long"
+    if isinstance(error, InvalidURLError):
+        return "the request target is no address, or not percent-encoded"
+    words = _WORDS.match(" ".join((message or "").split(":\n  ")))
+    return words[0] if words else type(error).__name__ if error else f"status {status}"
 
 
 def _make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:  # noqa: ANN401  # aiohttp's

@@ -251,7 +251,10 @@ def _check_file(path: Path, application_id: int) -> None:
 
 
 def _engine(url: URL, on_begin: Any) -> Engine:  # noqa: ANN401 - an SQLAlchemy event listener
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "cached_statements": 512})
+    # An error would else quote what was being written: messages, with all that is in them.
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "cached_statements": 512}, hide_parameters=True
+    )
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", on_begin)
     return engine

@@ -188,8 +188,10 @@ class _StandardHandler(logging.Handler):
         self._target = target
 
     def emit(self, record: logging.LogRecord) -> None:
-        # The format string is the library's own; its arguments may be values of an exchange.
-        event: Any = {"event": "library_message", "component": record.name, "template": str(record.msg)}
+        # The format string is the library's own; its arguments may be values of an exchange. asyncio composes its
+        # messages before, and quotes the failure's words after the first line.
+        template = str(record.msg).partition("\n")[0]
+        event: Any = {"event": "library_message", "component": record.name, "template": template}
         if record.exc_info:
             event["exc_info"] = record.exc_info
         for processor in self._processors:

@@ -26,6 +26,7 @@ def engine(url: URL, *, read_only: bool) -> Engine:
     made = create_engine(
         url,
         connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "spean"},
+        hide_parameters=True,  # an error would else quote what was being written: messages, with all that is in them
         pool_pre_ping=True,  # after the server was restarted, nobody gets a connection that it has cut
     )
     event.listen(made, "connect", _on_connect)

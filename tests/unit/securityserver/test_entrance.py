@@ -4,9 +4,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from unittest.mock import create_autospec
 
 import aiohttp
 import pytest
+import structlog
 from aiohttp import web
 
 from securityserver.entrance import Entrance, Pipeline, refuse_backend, refuse_peer
@@ -114,3 +116,38 @@ async def test_more_exchanges_than_slots_wait_and_pass() -> None:
 async def ask(session: aiohttp.ClientSession, url: str) -> None:
     async with session.get(url) as answer:
         assert await answer.text() == "done"
+
+
+VALUE = b"010201-0004221"
+LINE = b"POST /r1/KH/GOV/MOP/S/x?card=" + VALUE
+UNREADABLE = {
+    "bare line feeds": LINE + b" HTTP/1.1\nHost: x\n\n" + VALUE,
+    "a line too long": LINE * 1000 + b" HTTP/1.1\r\n\r\n",
+    "a header too long": LINE + b" HTTP/1.1\r\nHost: x\r\nX-Card: " + VALUE * 1000 + b"\r\n\r\n",
+    "a header with NUL": LINE + b" HTTP/1.1\r\nHost: x\r\nX-Card: " + VALUE + b"\0\r\n\r\n",
+    "no header": LINE + b" HTTP/1.1\r\n" + VALUE + b"\r\n\r\n",
+    "no target": b"GET http://[" + VALUE + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no method": VALUE + b" / HTTP/1.1\r\n\r\n",
+    "no chunk": LINE + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + VALUE + b"\r\n",
+    "two lengths": LINE + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n" + VALUE,
+}
+
+
+@pytest.mark.parametrize("sent", UNREADABLE.values(), ids=UNREADABLE.keys())
+async def test_what_cannot_be_read_is_refused_with_the_reason_and_none_of_its_values(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = create_autospec(structlog.typing.FilteringBoundLogger, instance=True)
+    monkeypatch.setattr("securityserver.entrance.log", log)
+    async with door(denied) as url:
+        host, _, port = url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(sent)
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+        writer.close()
+    logged = str(log.mock_calls)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"X-Road-Error: Client.InvalidRequest" in head
+    assert json.loads(body)["detail"] in logged
+    assert VALUE.decode() not in body.decode() + logged

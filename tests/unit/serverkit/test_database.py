@@ -190,3 +190,11 @@ def test_the_newest_script_is_the_head_of_the_history(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "node.db")
     with closing(connection):
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(NODE.newest,)]
+
+
+def test_an_error_never_quotes_what_was_being_written(database: Database) -> None:
+    statement = sa.text("INSERT INTO nowhere VALUES (:card)")
+    with pytest.raises(sa.exc.OperationalError) as error, database.transaction() as connection:
+        connection.execute(statement, {"card": "010201-0004221"})
+    assert "nowhere" in str(error.value)
+    assert "010201" not in str(error.value)

@@ -128,3 +128,10 @@ def test_level_and_repeated_configuration(stream: io.StringIO) -> None:
 def test_a_secret_that_is_a_number_is_redacted_too(stream: io.StringIO) -> None:
     get_logger().info("opened", pin=123456)
     assert lines(stream)[-1]["pin"] == "[redacted]"
+
+
+def test_a_library_that_composes_its_message_of_values_tells_its_first_line_only(stream: io.StringIO) -> None:
+    """asyncio appends the task that failed, with the exception's words."""
+    logging.getLogger("asyncio").error("Task exception was never retrieved\nfuture: <Task exception=ValueError('Sok')>")
+    (line,) = lines(stream)
+    assert line["template"] == "Task exception was never retrieved"
