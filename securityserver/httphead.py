@@ -18,7 +18,7 @@ OK: Final = 200
 SWITCHING: Final = 101
 
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: (.*))?\Z")
-_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_FIELD: Final = re.compile(r"^([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)$", re.MULTILINE)
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 
 Fields = Iterable[tuple[str, str]]
@@ -72,23 +72,23 @@ def parse_head(raw: bytes) -> AnswerHead:
     Raises:
         NotHttp: it is none, or beyond the limits, or tells two lengths of its body.
     """
-    first, *lines = raw.decode("utf-8", "surrogateescape").replace("\r\n", "\n").rstrip("\n").split("\n")
+    text = raw.decode("utf-8", "surrogateescape").replace("\r\n", "\n").rstrip("\n")
+    first, _, lines = text.partition("\n")
     status = _STATUS_LINE.match(first)
-    if status is None or len(lines) > FIELD_COUNT:
-        raise NotHttp("its status line is none, or it has too many fields")
-    headers = tuple(_parse_field(line) for line in lines)
-    fields: dict[str, str] = {}
-    for name, value in headers:
-        key = name.lower()
-        # Two lengths, and two readers may each take another number of bytes for the body.
-        if key in _FRAMING and fields.get(key, value) != value:
-            raise NotHttp("it tells two lengths of its body")
-        fields[key] = value
+    headers = tuple([(name, value.strip(" \t")) for name, value in _FIELD.findall(lines)])
+    count = lines.count("\n") + 1 if lines else 0
+    if status is None or len(headers) != count or count > FIELD_COUNT:
+        raise NotHttp("its status line or a field is malformed, or it has too many fields")
+    if len(lines) > FIELD_BYTES and max(map(len, lines.split("\n"))) > FIELD_BYTES:
+        raise NotHttp("a field of its head is too long")
+    fields = {name.lower(): value for name, value in headers}
+    if len(fields) != count:
+        _refuse_two_lengths(headers)
     return AnswerHead(status[1], int(status[2]), status[3] or "", headers, MappingProxyType(fields))
 
 
-def _parse_field(line: str) -> tuple[str, str]:
-    name, colon, value = line.partition(":")
-    if not colon or len(line) > FIELD_BYTES or not _NAME.match(name):
-        raise NotHttp("a field of its head is malformed or too long")
-    return name, value.strip(" \t")
+def _refuse_two_lengths(headers: tuple[tuple[str, str], ...]) -> None:
+    # Two lengths, and two readers may each take another number of bytes for the body.
+    for name in _FRAMING:
+        if len({value for key, value in headers if key.lower() == name}) > 1:
+            raise NotHttp("it tells two lengths of its body")
