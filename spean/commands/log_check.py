@@ -6,6 +6,7 @@ It refuses to repair anything. The node may run meanwhile.
 import argparse
 import json
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,9 @@ from cryptography import x509
 
 from securityserver.config import NodeConfig, load_config
 from securityserver.confstore import ConfigurationStore
-from securityserver.messagelog.check import Checker, Finding
+from securityserver.messagelog import headstamps
+from securityserver.messagelog.check import Checker, Finding, Trouble
+from securityserver.messagelog.headstamps import Stamps
 from securityserver.messagelog.proofs import verify
 from securityserver.messagelog.treeheads import HeadInvalid, TreeHead
 from securityserver.migrations import open_node_database
@@ -22,6 +25,7 @@ from spean.commands.node import NODE_ERRORS
 from spean.errors import UsageError
 from xroad.certificates import build_path
 from xroad.errors import XRoadError
+from xroad.globalconf.snapshot import TrustSnapshot
 from xroad.globalconf.stored import load_directory
 from xroad.merkle import ProofInvalid
 
@@ -36,8 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
         with closing(open_node_database(config.database)) as database:
             checker = Checker(database, others)
             wrong = [_told(finding) for finding in checker.run()]
-        wrong += [_said(text) for text in _strangers(config, checker.heads)]
-    print(f"{checker.records} records, {checker.archived} in archives, {len(checker.heads)} signed heads.")
+            trust = _trust(config, checker.heads)
+            stamps = Stamps() if trust is None else headstamps.examine(database, trust, datetime.now(UTC))
+        wrong += [_said(text) for text in _strangers(trust, checker.heads)]
+        wrong += [_said(f"{Trouble.HEAD}: {text}") for text in stamps.wrong]
+    heads = f"{len(checker.heads)} signed heads, {stamps.held} time-stamped"
+    print(f"{checker.records} records, {checker.archived} in archives, {heads}.")
+    if stamps.unknown:
+        print(f"{stamps.unknown} time-stamps are by authorities that the global configuration does not name now.")
     if wrong:
         print(f"{len(wrong)} things are wrong. រកឃើញបញ្ហា {len(wrong)}។")
         return WRONG
@@ -62,16 +72,19 @@ def _head(file: Path) -> TreeHead:
         raise UsageError(f"{file}: this is no proof as `spean log prove` writes it, or it does not hold.") from problem
 
 
-def _strangers(config: NodeConfig, heads: list[TreeHead]) -> list[str]:
-    """Tell of heads whose signer no approved authority certified: whoever rewrote a log would sign it anew."""
-    certificates = {head.certificate: head.at for head in heads}
-    if not certificates:
-        return []
-    files = ConfigurationStore(config.globalconf_directory).load()
+def _trust(config: NodeConfig, heads: list[TreeHead]) -> TrustSnapshot | None:
+    """Give the global configuration that the node keeps; none is needed where there are no heads."""
+    if not heads:
+        return None
     # As of the newest head: a log may be checked long after its node, and its configuration, came to an end.
-    approved = load_directory(files, max(certificates.values())).ca_certificates()
+    return load_directory(ConfigurationStore(config.globalconf_directory).load(), max(head.at for head in heads))
+
+
+def _strangers(trust: TrustSnapshot | None, heads: list[TreeHead]) -> list[str]:
+    """Tell of heads whose signer no approved authority certified: whoever rewrote a log would sign it anew."""
+    approved = () if trust is None else trust.ca_certificates()
     told_of = []
-    for der, at in certificates.items():
+    for der, at in {head.certificate: head.at for head in heads}.items():
         try:
             certificate = x509.load_der_x509_certificate(der)
             build_path(certificate, (), approved, at)
