@@ -15,7 +15,8 @@ from adapters.synthetic.slips import Clerk, Slips
 from adapters.synthetic.writing import Row, refuse_existing, write_database, write_truth
 
 SCHEMA: Final = """
-CREATE TABLE disability_case (CaseNo TEXT PRIMARY KEY, CardNo TEXT, CardIssued TEXT, SocialProtectionId TEXT,
+CREATE TABLE disability_case (CaseNo TEXT PRIMARY KEY, CardNo TEXT, CardIssued TEXT,
+    CardValidUntil TEXT, SocialProtectionId TEXT,
     NationalId TEXT, FullNameKh TEXT NOT NULL, FullNameEn TEXT NOT NULL, Gender TEXT NOT NULL, DateOfBirth TEXT,
     YearOfBirth INTEGER, VillageCode TEXT NOT NULL, ImpairmentKind INTEGER NOT NULL, Severity INTEGER NOT NULL,
     Cause TEXT NOT NULL, SinceAge TEXT NOT NULL, AssessedOn TEXT NOT NULL, State TEXT NOT NULL,
@@ -28,6 +29,7 @@ CREATE UNIQUE INDEX case_spid ON disability_case (SocialProtectionId);
 """
 _SLIPS: Final = Slips(year_only=120, no_khmer_id=50, heard=16, latin=50, moved=24)
 _CARDS_BEGAN: Final = 2023
+_CARD_YEARS: Final = 5
 
 
 def write(directory: Path, people: People) -> None:
@@ -47,10 +49,11 @@ def write(directory: Path, people: People) -> None:
 
 def _case(people: People, clerk: Clerk, household: Household, human: Human, found: Disability, bits: int) -> Row:
     noted = clerk.note(human)
-    issued = f"{max(found.assessed.year, _CARDS_BEGAN + 1)}1{bits % 3}15"
+    year, day = max(found.assessed.year, _CARDS_BEGAN + 1), f"1{bits % 3}15"
     old = human.age() > 50  # noqa: PLR2004  # an age, nothing that is set elsewhere
     return (
-        found.case_no, found.card_no, issued if found.card_no else None,
+        found.case_no, found.card_no, f"{year}{day}" if found.card_no else None,
+        f"{year + _CARD_YEARS}{day}" if found.card_no else None,
         people.roll.spid(human) if bits >> 4 & 3 or human.traits else None, noted.khmer_id,
         f"{noted.surname} {noted.given}", f"{noted.surname_latin} {noted.given_latin}", "F" if human.female else "M",
         noted.born and f"{noted.born:%Y%m%d}", noted.year, people.village(household, noted).code, found.kind,

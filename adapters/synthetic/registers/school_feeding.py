@@ -61,7 +61,7 @@ def _rows(people: People, clerk: Clerk, household: Household, human: Human, numb
     meal = "អាហារពេលព្រឹក" if bits >> 3 & 7 else "ស្បៀងយកទៅផ្ទះ"
     for place, month in enumerate(_MONTHS):
         days: object = 12 + (bits >> 8 + 4 * place) % 11
-        if not bits >> 20 & 0x3FF and not human.traits:
+        if not bits >> 20 & 0xFF and not human.traits:
             days = "ដប់ពីរ"
         yield (
             f"{number}-{place + 1}", number, noted.surname, noted.given, "ស្រី" if human.female else "ប្រុស", born,
