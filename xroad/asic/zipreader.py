@@ -238,7 +238,9 @@ def _check_record(record: _Central, name: str) -> None:
         raise invalid(Defect.METHOD, f"The file {name} in the container is packed in an unusual way.")
     if _FULL32 in {record.packed, record.size, record.offset} or record.disk == _FULL16:
         raise invalid(Defect.ZIP64, "The container uses ZIP64, with which two readers may see different files.")
-    if record.disk or record.comment_size:
+    if record.disk:
+        raise invalid(Defect.DIRECTORY, f"The file {name} is on another disk than the container.")
+    if record.comment_size:
         raise invalid(Defect.COMMENT, f"The file {name} in the container has a comment, which no signature covers.")
     kind = (record.external >> 16) & _TYPE_BITS
     if kind not in {0, _REGULAR} and not (kind == _FOLDER and name.endswith("/")):  # a link leads somewhere else

@@ -177,3 +177,16 @@ def test_an_answer_to_another_request(pki: Pki) -> None:
 def test_an_answer_that_cannot_be_read() -> None:
     with pytest.raises(errors.TimestampingFailed, match="not readable"):
         timestamp.token_of(b"<html>")
+
+
+@pytest.mark.parametrize(("status", "has_token"), [(2, True), (0, False)])
+def test_a_refusal_with_a_token_and_a_grant_without_are_none(pki: Pki, status: int, has_token: bool) -> None:  # noqa: FBT001
+    token = asn1.decode_der(shapes.TimeStampResp, stamps.response(good(pki))).time_stamp_token
+    info = shapes.PkiStatusInfo(status=status, status_string=None, fail_info=None)
+    answer = asn1.encode_der(shapes.TimeStampResp(status=info, time_stamp_token=token if has_token else None))
+    with pytest.raises(errors.TimestampingFailed, match=f"status {status}"):
+        timestamp.token_of(answer)
+
+
+def test_whoever_sent_no_nonce_asks_for_none(pki: Pki) -> None:
+    assert timestamp.token_of(stamps.response(replace(good(pki), nonce=5)))
