@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from securityserver.httpclient import BrokenOff, HttpConnection
-from securityserver.httphead import NotHttp
+from securityserver.httphead import NotHttp, parse_head
 from securityserver.wire import WAITING_BYTES, Wire
 
 PATIENCE = 5.0
@@ -149,3 +151,20 @@ async def test_a_large_body_waits_at_the_other_side() -> None:
             await asyncio.sleep(0)
         assert taken == size
         assert largest <= 3 * WAITING_BYTES
+
+
+LINES = st.sampled_from(
+    [b"HTTP/1.1 200 OK", b"Content-Length: 3", b"Content-Length: 4", b"X:", b"X: \xff", b" y", b"", b"\r", b"\x00"]
+)
+
+
+@given(st.lists(LINES | st.binary(max_size=20), max_size=8), st.sampled_from([b"\r\n", b"\n"]))
+def test_whatever_comes_is_a_head_or_refused(lines: list[bytes], line_break: bytes) -> None:
+    try:
+        head = parse_head(line_break.join([*lines, b"", b""]))
+    except NotHttp:
+        return
+    lengths = {value for name, value in head.headers if name.lower() == "content-length"}
+    assert 100 <= head.status <= 599
+    assert len(lengths) <= 1
+    assert not any("\n" in value or ":" in name for name, value in head.headers)
