@@ -19,12 +19,12 @@ from spean.verifying import printing, trusting
 from spean.verifying.finding import Finding
 from spean.verifying.places import expand
 from spean.verifying.work import Task, examine_all
-from xroad.asic import Comparison, Outcome, Trace, compare
+from xroad.asic import Comparison, ExchangeKey, Outcome, Trace, compare
 
 MANY: Final = 20  # above, a whole block for each would bury the ones that do not hold
 EXIT_CODES: Final = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.CANNOT_TELL: 2}
 
-Comparisons = dict[tuple[str, str, str], Comparison]
+Comparisons = dict[ExchangeKey, Comparison]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,7 +59,10 @@ def _run(arguments: argparse.Namespace) -> int:
     for finding in printing.with_progress(examine_all(places, task), len(places)):
         findings.append(finding)
         _show(finding, many=len(places) > MANY, as_json=arguments.json)
-    compared = compare_sides([each.trace for each in findings if each.trace is not None])
+    traces = [each.trace for each in findings if each.trace is not None]
+    compared = compare_sides(traces)
+    if 1 < len(traces) <= MANY:
+        _show_alone([each.exchange for each in traces if each.exchange not in compared], as_json=arguments.json)
     _show_end(findings, compared, as_json=arguments.json)
     return exit_code(findings, compared)
 
@@ -74,7 +77,7 @@ def exit_code(findings: Sequence[Finding], compared: Comparisons) -> int:
 
 def compare_sides(traces: Sequence[Trace]) -> Comparisons:
     """Compare the containers of each exchange of which there are several."""
-    groups: dict[tuple[str, str, str], list[Trace]] = defaultdict(list)
+    groups: dict[ExchangeKey, list[Trace]] = defaultdict(list)
     for trace in traces:
         groups[trace.exchange].append(trace)
     return {key: compare(group) for key, group in groups.items() if len(group) > 1}
@@ -87,6 +90,12 @@ def _show(finding: Finding, *, many: bool, as_json: bool) -> None:
         print(printing.block(finding), end="\n\n")
     elif finding.outcome is not Outcome.VALID:
         print(printing.line(finding))
+
+
+def _show_alone(keys: Sequence[ExchangeKey], *, as_json: bool) -> None:
+    # Two documents that hold, of two exchanges, must not pass for two sides of one.
+    for key in keys:
+        print(json.dumps({"exchange": key, "agrees": None}) if as_json else printing.alone(key))
 
 
 def _show_end(findings: Sequence[Finding], compared: Comparisons, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, TextIO
 
 from spean.verifying.finding import Facts, Finding
-from xroad.asic import Comparison, Outcome
+from xroad.asic import Comparison, ExchangeKey, Outcome
 
 _WORDS: Final = {
     Outcome.VALID: "VALID / ត្រឹមត្រូវ",
@@ -66,7 +66,12 @@ def _told(facts: Facts) -> list[str]:
     return [f"  {name:<12} {value}" for name, value in pairs if value is not None]
 
 
-def agreement(key: tuple[str, str, str], compared: Comparison) -> str:
+def alone(key: ExchangeKey) -> str:
+    """Return that there is nothing to compare a document with."""
+    return harmless(f"Exchange {key[0]}: one document, and nothing to compare it with / មានឯកសារតែមួយ គ្មានអ្វីប្រៀបធៀប")
+
+
+def agreement(key: ExchangeKey, compared: Comparison) -> str:
     """Return whether the containers of one exchange agree."""
     what = f"Exchange {key[0]}: {compared.requests} request(s), {compared.responses} response(s)"
     if not compared.differences:

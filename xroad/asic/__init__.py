@@ -4,7 +4,7 @@ It refuses to know files, databases and clocks: bytes, a trust snapshot and a ti
 The download service and the archive build them; `spean verify` reads them; whoever holds one needs neither of us.
 """
 
-from xroad.asic.agreement import Comparison, Trace, compare, trace_of
+from xroad.asic.agreement import Comparison, ExchangeKey, Trace, compare, trace_of
 from xroad.asic.builder import Parts, begin, build, escaped, file_name, stamped
 from xroad.asic.container import Attachment, BatchStamp, Container, read
 from xroad.asic.message import SignedMessage, read_message
@@ -17,6 +17,7 @@ __all__ = [
     "Comparison",
     "Container",
     "ContainerTooLarge",
+    "ExchangeKey",
     "Outcome",
     "Parts",
     "SignedMessage",

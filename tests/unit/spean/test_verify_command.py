@@ -18,7 +18,7 @@ from spean.verifying import printing, reasons, trusting
 from spean.verifying.finding import Finding
 from spean.verifying.places import expand
 from spean.verifying.work import FEW, Task, examine_all
-from tests.support.containers import NOW, Sample, files_of, repacked, response_head, sample, stamped_anew
+from tests.support.containers import NOW, REQUEST, Sample, files_of, repacked, response_head, sample, stamped_anew
 from tests.support.globalconf import shared_parameters, stored_files
 from tests.support.pki import AT
 from xroad.asic import Outcome
@@ -138,6 +138,18 @@ def test_sides_are_compared(containers: Mapping[str, str], conf: Path, capsys: p
     assert "2 request(s), 1 response(s): AGREE" in capsys.readouterr().out
     run(containers, "good other", conf)
     assert "DO NOT AGREE" in capsys.readouterr().out
+
+
+def test_documents_of_two_exchanges_do_not_pass_for_two_sides(
+    containers: Mapping[str, str], conf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    another = sample(head=REQUEST.head.replace(b"000000000001", b"000000000002"))
+    place = written(tmp_path, "another.asice", another.data)
+    assert run(containers, f"good {place}", conf) == 0
+    assert capsys.readouterr().out.count("nothing to compare it with") == 2
+    run(containers, f"good {place}", conf, "--json")
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["agrees"] for each in told if "agrees" in each] == [None, None]
 
 
 def test_json(containers: Mapping[str, str], conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
