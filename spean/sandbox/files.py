@@ -15,7 +15,12 @@ PROGRAMMES: Final = Path(adapters.__file__).parent / "programmes"
 PATHS: Final = {
     "Social": (SEARCH_PATH,),
     "IBR": (SEARCH_PATH, "/registry/sync/enrolled"),
-    "DR": (SEARCH_PATH, "/registry/sync/disabled"),
+    "DR": (
+        SEARCH_PATH,
+        "/registry/sync/disabled",
+        "/registry/sync/get-disability-details",
+        "/registry/sync/get-disability-support",
+    ),
 }
 """What may be asked of each kind of registry: the least right that a programme needs."""
 

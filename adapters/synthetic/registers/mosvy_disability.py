@@ -20,7 +20,7 @@ CREATE TABLE disability_case (CaseNo TEXT PRIMARY KEY, CardNo TEXT, CardIssued T
     NationalId TEXT, FullNameKh TEXT NOT NULL, FullNameEn TEXT NOT NULL, Gender TEXT NOT NULL, DateOfBirth TEXT,
     YearOfBirth INTEGER, VillageCode TEXT NOT NULL, ImpairmentKind INTEGER NOT NULL, Severity INTEGER NOT NULL,
     Cause TEXT NOT NULL, SinceAge TEXT NOT NULL, AssessedOn TEXT NOT NULL, State TEXT NOT NULL,
-    NeedsAssistant TEXT NOT NULL) WITHOUT ROWID;
+    NeedsAssistant TEXT) WITHOUT ROWID;
 """
 INDEXES: Final = """
 CREATE UNIQUE INDEX case_card ON disability_case (CardNo);
@@ -30,6 +30,7 @@ CREATE UNIQUE INDEX case_spid ON disability_case (SocialProtectionId);
 _SLIPS: Final = Slips(year_only=120, no_khmer_id=50, heard=16, latin=50, moved=24)
 _CARDS_BEGAN: Final = 2023
 _CARD_YEARS: Final = 5
+_NEEDS: Final = ("DAILY", "DAILY", "MOVING", "TALKING")
 
 
 def write(directory: Path, people: People) -> None:
@@ -59,5 +60,5 @@ def _case(people: People, clerk: Clerk, household: Household, human: Human, foun
         noted.born and f"{noted.born:%Y%m%d}", noted.year, people.village(household, noted).code, found.kind,
         found.severity, "BIWTOA"[(bits >> 8) % 6], "O" if old else "BCW"[(bits >> 16) % 3],
         f"{found.assessed:%Y%m%d}", "APPROVED" if bits >> 24 & 15 or human.traits else "PENDING",
-        "Y" if found.severity == 1 else "N",
+        _NEEDS[bits >> 32 & 3] if found.severity == 1 else None,
     )  # fmt: skip
