@@ -7,7 +7,8 @@ loop has told the last one, so that a busy loop makes few large commits, and an 
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from securityserver.messagelog.writer import MAX_BATCH, Pending
+from securityserver.messagelog.pending import Pending
+from securityserver.messagelog.writer import MAX_BATCH
 from xroad.errors import LoggingFailed
 
 # One who comes alone does not wait for others: exchanges that follow each other have nobody to share a commit with.

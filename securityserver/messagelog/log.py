@@ -16,12 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from securityserver.messagelog import treeheads
 from securityserver.messagelog.bodies import PLAIN, BodyKeeping
 from securityserver.messagelog.gathering import Gathering
+from securityserver.messagelog.pending import Pending, TreeWish
 from securityserver.messagelog.reader import MessageLogReader
 from securityserver.messagelog.records import BODY_FORM, BodyForm, Record, Row, row_of
 from securityserver.messagelog.store import StoreRefused, open_store
 from securityserver.messagelog.treeheads import Sign, TreeHead, head_bytes
 from securityserver.messagelog.treestate import LeavesMissing, TreeState
-from securityserver.messagelog.writer import Pending, TreeWish, Writer
+from securityserver.messagelog.writer import Writer
 from serverkit.database import Database, DatabaseUnusable
 from xroad.errors import DatabaseError
 

@@ -5,20 +5,19 @@ It refuses to know databases: a store writes rows, and this thread tells a futur
 are durable.
 """
 
-import asyncio
 import contextlib
 import os
 import queue
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from threading import Lock, Thread
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from securityserver.messagelog.body import CHUNK_SIZE
+from securityserver.messagelog.pending import Outcome, Pending, TreeWish, failure_of, grant, tell
 from securityserver.messagelog.records import (
     BODY_ID,
     LEAF_HASH,
@@ -31,7 +30,7 @@ from securityserver.messagelog.records import (
 )
 from securityserver.messagelog.store import Refusal, Store, StoreRefused
 from securityserver.messagelog.treestate import LEAVES_UNSTORED, LeavesMissing, TreeState
-from xroad.errors import InvalidMessage, LoggingFailed, XRoadError
+from xroad.errors import LoggingFailed, XRoadError
 
 # 32 values a row: even two batches stay far below SQLite's 32,766 values a statement, and PostgreSQL's 65,535.
 MAX_BATCH: Final = 256
@@ -39,57 +38,6 @@ MAX_BATCH: Final = 256
 _ORPHAN_SLICE: Final = 16
 # Three values a node: as far below the limits as a batch of rows.
 _NODES_AT_ONCE: Final = 2048
-
-T = TypeVar("T")
-
-
-class Sealer(Protocol):
-    """Encrypts a large body chunk by chunk, in their order."""
-
-    def seal(self, number: int, chunk: bytes) -> bytes:
-        """Give the chunk as it is stored."""
-        ...
-
-    def stored_digest(self) -> bytes:
-        """Give SHA-256 over all that was stored."""
-        ...
-
-
-@dataclass(slots=True, eq=False)
-class Pending:
-    """A row on its way.
-
-    Args:
-        row: in the order of `records.COLUMNS`.
-        outcome: gets the record's number, or why there is none.
-        size: of the body, in bytes.
-        handle: of a large body's file, owned by this object; `None` when the body is in the row.
-        sealer: encrypts a large body; `None` when it is kept plain.
-    """
-
-    row: Row
-    outcome: asyncio.Future[int]
-    size: int
-    handle: int | None = None
-    sealer: Sealer | None = None
-    position: int = 0
-
-    def close(self) -> None:
-        """Close the body's handle."""
-        if self.handle is not None:
-            os.close(self.handle)
-            self.handle = None
-
-
-@dataclass(slots=True, eq=False)
-class TreeWish:
-    """Somebody wants to know the tree, with all its nodes stored.
-
-    Args:
-        outcome: gets size and root.
-    """
-
-    outcome: asyncio.Future[tuple[int, bytes]]
 
 
 @dataclass(slots=True)
@@ -100,9 +48,6 @@ class Counters:
     failed: int = 0
     commits: int = 0
     last_failure: str | None = None
-
-
-Outcome = tuple[Pending, int | XRoadError]
 
 
 class Writer:
@@ -217,7 +162,7 @@ class Writer:
             numbers = self._insert(rows)
         except StoreRefused as error:
             if len(batch) == 1 or error.refusal is Refusal.ALL:
-                return [(pending, _failure(error)) for pending in batch]
+                return [(pending, failure_of(error)) for pending in batch]
             middle = len(batch) // 2
             return [*self._commit(batch[:middle]), *self._commit(batch[middle:])]
         self.counters.commits += 1
@@ -250,15 +195,13 @@ class Writer:
             raise StoreRefused(Refusal.ALL, "the log's tree cannot be read") from error
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
-        for pending, outcome in outcomes:
+        settled = list(outcomes)
+        for pending, outcome in settled:
             self._count(outcome)
             pending.close()
-            by_loop.setdefault(pending.outcome.get_loop(), []).append((pending, outcome))
             if not isinstance(outcome, int) and (body := pending.row[BODY_ID]) is not None:
                 self._orphans.append(body)
-        for loop, settled in by_loop.items():
-            _wake(loop, partial(_tell, settled))
+        tell(settled)
 
     def _count(self, outcome: int | XRoadError) -> None:
         if isinstance(outcome, int):
@@ -282,7 +225,7 @@ class Writer:
             stored = data if pending.sealer is None else pending.sealer.seal(number, data)
             self._store.insert_chunk(pending.row[BODY_ID], number, day_of(pending.row[TIME]), stored)
         except StoreRefused as error:
-            self._settle([(pending, _failure(error))])
+            self._settle([(pending, failure_of(error))])
             return
         except OSError as error:
             self._settle([(pending, LoggingFailed(f"A spooled body cannot be read ({error.strerror})."))])
@@ -331,12 +274,9 @@ class Writer:
     def _grant(self) -> None:
         wishes, self._wishes = self._wishes, []
         answer = (self._tree.frontier.size, self._tree.frontier.root())
+        failed = "The message log's tree could not be written; look at the database's disk."
         for wish in wishes:
-            if self._tree.unstored:
-                failure = LoggingFailed("The message log's tree could not be written; look at the database's disk.")
-                _wake(wish.outcome.get_loop(), partial(_refuse, wish.outcome, failure))
-            else:
-                _wake(wish.outcome.get_loop(), partial(_give, wish.outcome, answer))
+            grant(wish, LoggingFailed(failed) if self._tree.unstored else answer)
 
     def _abandon(self) -> None:
         left = [*self._held, *self._ready, *self._large]
@@ -351,45 +291,4 @@ class Writer:
         closed = "The message log was closed; start the server again."
         self._settle([(pending, LoggingFailed(closed)) for pending in left])
         for wish in wishes:
-            _wake(wish.outcome.get_loop(), partial(_refuse, wish.outcome, LoggingFailed(closed)))
-
-
-def _failure(error: StoreRefused) -> XRoadError:
-    failure: XRoadError
-    if error.refusal is Refusal.DUPLICATE:
-        failure = InvalidMessage(
-            "A message with this request id is in the message log already; send each message under a new id.",
-            code_suffix="DuplicateRecord",
-        )
-    else:
-        failure = LoggingFailed(
-            f"The message could not be made durable ({error}); look at the disk of the server's database."
-        )
-    failure.__cause__ = error
-    return failure
-
-
-def _wake(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    # A loop that is closed has nobody left who waits.
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(call)
-
-
-def _tell(outcomes: Iterable[Outcome]) -> None:
-    """Wake those who wait; runs in their event loop."""
-    for pending, outcome in outcomes:
-        # A cancelled exchange's record stays all the same, as the log may say more than was sent.
-        if isinstance(outcome, int):
-            _give(pending.outcome, outcome)
-        else:
-            _refuse(pending.outcome, outcome)
-
-
-def _give(future: asyncio.Future[T], value: T) -> None:
-    if not future.done():
-        future.set_result(value)
-
-
-def _refuse(future: asyncio.Future[T], error: XRoadError) -> None:
-    if not future.done():
-        future.set_exception(error)
+            grant(wish, LoggingFailed(closed))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from securityserver.messagelog.gathering import Gathering
-from securityserver.messagelog.writer import Pending
+from securityserver.messagelog.pending import Pending
 from xroad.errors import LoggingFailed
 
 
