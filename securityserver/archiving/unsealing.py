@@ -36,8 +36,9 @@ def extract(archive: Path, target: Path, keys: BodyKeys | None) -> Iterator[tupl
         each container's name, and whether its encrypted body is in it now or stayed out.
 
     Raises:
-        ArchiveRefused: the archive, or a body in it, is not what it must be, or no key here opens it.
-        OSError: the directory cannot be written, or a file is there already.
+        ArchiveRefused: the archive, or a body in it, is not what it must be, no key here opens it, or a file of a
+            container's name is there already.
+        OSError: the directory cannot be written.
     """
     verify_file(archive)
     target.mkdir(parents=True, exist_ok=True)
@@ -65,9 +66,16 @@ def _write(source: ZipFile, name: str, file: Path, keys: BodyKeys | None) -> Non
                 _copy(source, name, target)
             else:
                 _complete(source, name, target, keys)
-        file.hardlink_to(part)  # fails when the file is there
+        _name(part, file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _name(part: Path, file: Path) -> None:
+    try:
+        file.hardlink_to(part)
+    except FileExistsError as error:
+        raise ArchiveRefused(f"{file}: it is there already, and nothing is replaced; choose another folder") from error
 
 
 def _copy(source: ZipFile, name: str, target: BinaryIO) -> None:

@@ -121,7 +121,8 @@ def _out_of_place(archive: VerifiedArchive) -> str:
         return f"{archive.file}: it is the first of its chain, and so does not continue the digest that was given"
     return (
         f"{archive.file}: it continues {archive.previous.file_name} (digest {archive.previous.digest[:16]}…), which is "
-        "not the archive before it here: one is missing, changed, or they are in another order"
+        "not the archive before it here: one is missing, changed, or they are in another order; to begin with this, "
+        "give the digest before it with --after"
     )
 
 

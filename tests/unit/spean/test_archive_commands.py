@@ -79,7 +79,7 @@ def test_the_documents_of_an_archive_are_taken_out(
     assert len(list(out.glob("*.asice"))) == 21
     # What is there is not replaced.
     assert main(["archive", "open", archives[0], "--out", str(out)]) == 1
-    assert "File exists" in capsys.readouterr().err
+    assert "-request-1.asice: it is there already" in capsys.readouterr().err
 
 
 def test_a_node_without_a_place_for_archives_is_told(node: Path, capsys: pytest.CaptureFixture[str]) -> None:
