@@ -188,13 +188,32 @@ def test_a_weak_digest_is_refused() -> None:
     refuse(errors.UnsupportedAlgorithm, '<hc:HashStep id="STEP0"/>', result=weak)
 
 
-def test_only_canonicalization_transforms() -> None:
+@pytest.mark.parametrize(
+    "transform",
+    [
+        '<ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xslt-19991116"/>',
+        f'<ds:Transform Algorithm="{xmlsafe.C14N}"><ds:XPath>//a</ds:XPath></ds:Transform>',
+    ],
+)
+def test_only_canonicalization_transforms(transform: str) -> None:
     step = (
-        '<hc:HashStep id="STEP0"><hc:DataRef URI="/sig-hashchain.xml"><ds:Transforms>'
-        '<ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xslt-19991116"/></ds:Transforms>'
+        f'<hc:HashStep id="STEP0"><hc:DataRef URI="/sig-hashchain.xml"><ds:Transforms>{transform}</ds:Transforms>'
         "<ds:DigestValue>AAAA</ds:DigestValue></hc:DataRef></hc:HashStep>"
     )
     refuse(errors.UnsupportedAlgorithm, step)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        RESULT.replace(b"HashChainResult", b"HashChain"),
+        RESULT.replace(b"/sig-hashchain.xml#", b"#"),
+        RESULT.replace(b"#STEP0", b"#"),
+    ],
+)
+def test_a_result_that_is_none_or_leads_nowhere(spoilt: bytes) -> None:
+    assert spoilt != RESULT
+    refuse(errors.MalformedHashChain, '<hc:HashStep id="STEP0"/>', result=spoilt)
 
 
 def test_what_is_kept_elsewhere_stands_by_its_digest() -> None:
