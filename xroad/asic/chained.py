@@ -18,6 +18,7 @@ from xroad.algorithms import SHA512, DigestAlgorithm, digest_by_uri
 from xroad.asic import names
 from xroad.asic.container import Container
 from xroad.certificates import nested
+from xroad.hashchain import DigestValue
 
 _HC: Final = "{http://cyber.ee/hashchain}"
 _DS: Final = "{http://www.w3.org/2000/09/xmldsig#}"
@@ -62,7 +63,8 @@ def check_chain_against_files(container: Container) -> None:
 
     Raises:
         MalformedSignature: `.InvalidHashChainRef`, a file is not the one in the chain;
-            `.HashChainUnusedInputs`, the chain does not cover it; `.InvalidXml` or `.MalformedHashChain`, not readable.
+            `.InvalidHashChain`, the chain does not lead to its result; `.HashChainUnusedInputs`, it does not cover a
+            file; `.MalformedHashChain`, not readable.
     """
     try:
         _check(container, _references(container.signature.hash_chain or b""))
@@ -71,18 +73,33 @@ def check_chain_against_files(container: Container) -> None:
 
 
 def _check(container: Container, references: Mapping[str, tuple[DigestAlgorithm | None, str]]) -> None:
-    unused = sorted(name for name in digests(container) if name not in references)
-    if unused:  # a chain over something else, sent with this message
-        raise errors.HashChainUnusedInputs(f"The hash chain does not cover {', '.join(unused)} of the container.")
-    for name in digests(container):
-        algorithm, told = references[name]
-        own = digests(container, algorithm or SHA512)[name]
-        if not hmac.compare_digest(b64encode(own).decode(), told):
+    for name, (algorithm, told) in references.items():
+        own = _own_digest(container, name, algorithm or SHA512)
+        if own is not None and not hmac.compare_digest(b64encode(own).decode(), told):
             raise errors.InvalidHashChainRef(f"The digest of {name} is not the one in the hash chain: it was altered.")
+    inputs = {f"/{name}": DigestValue(SHA512, digest) for name, digest in digests(container).items()}
+    # As the reference walks it: what is not here stands by its digest, so that a chain over something else is told as
+    # one. Whether something may be elsewhere is for `xades.verify` to say.
+    hashchain.verify(
+        container.signature.hash_chain_result or b"",
+        inputs | {f"/{names.MESSAGE}": None},
+        container.files.get,
+        lambda _name: True,
+    )
+
+
+def _own_digest(container: Container, name: str, algorithm: DigestAlgorithm) -> bytes | None:
+    if name in container.attachments:
+        return _digest(container, name, algorithm)
+    content = container.files.get(f"/{name}")
+    return None if content is None else algorithm.digest(content)
 
 
 def _references(hash_chain: bytes) -> Mapping[str, tuple[DigestAlgorithm | None, str]]:
-    root = xmlsafe.parse(hash_chain, max_bytes=hashchain.MAX_BYTES)
+    try:
+        root = xmlsafe.parse(hash_chain, max_bytes=hashchain.MAX_BYTES)
+    except errors.InvalidXml as error:
+        raise errors.MalformedHashChain(f"The hash chain is not readable: {error.detail}") from error
     default = xmlsafe.optional_child(root, f"{_HC}DefaultDigestMethod")
     return {
         str(each.get("URI", "")).removeprefix("/"): (_method(each, default), _value(each))

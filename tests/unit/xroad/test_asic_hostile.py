@@ -1,5 +1,6 @@
 """Hostile containers, one trick a row: each is refused, under the name that says which trick it was."""
 
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
@@ -145,7 +146,15 @@ CHAINED = {
     "altered body": (put("attachment1", b"other"), "InvalidHashChainRef"),
     "altered digest in the chain": (swap(CHAIN, b"<ds:DigestValue>", b"<ds:DigestValue>AA"), "InvalidHashChainRef"),
     "body that the chain does not cover": (put("attachment2", b"x"), "HashChainUnusedInputs"),
-    "chain that is not XML": (put(CHAIN, b"hello"), "InvalidXml"),
+    "chain that is not XML": (put(CHAIN, b"hello"), "MalformedHashChain"),
+    "step that points to another file of the container": (
+        swap(CHAIN, b'URI="/message.xml"', b'URI="/mimetype"'),
+        "InvalidHashChainRef",
+    ),
+    "message taken out of the chain": (
+        lambda files: files.update({CHAIN: re.sub(rb"<hc:DataRef URI=./mes.*?</hc:DataRef>", b"", files[CHAIN])}),
+        "InvalidHashChain",
+    ),
     "altered result": (swap(CHAIN_RESULT, b"sha512", b"sha256"), "InvalidHashChain"),
 }
 
