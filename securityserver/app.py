@@ -31,7 +31,9 @@ from securityserver.downloads import AT_ONCE, Downloads
 from securityserver.entrance import Entrance, refuse_backend, refuse_peer
 from securityserver.frontdoor import FrontDoor
 from securityserver.health import register_checks
+from securityserver.incoming import Patience
 from securityserver.internaltls import InternalKey
+from securityserver.limits import Limits
 from securityserver.logkey import form_of, recipients
 from securityserver.loops import supervised
 from securityserver.messagelog import BodyKeeping, DataKeys, MessageLog, Side, SpoolDirectory
@@ -44,6 +46,7 @@ from securityserver.provider import Provider
 from securityserver.relay_client import RelayClient
 from securityserver.serverconf import ServerConfStore
 from securityserver.services import ServiceClient
+from securityserver.slots import Slots
 from securityserver.timestamping import Authorities, Budget, StampedLog, TimestampKeeper
 from securityserver.timestamping.keeper import SignHead
 from securityserver.timestamping.observing import TimestampingCollector
@@ -94,6 +97,8 @@ class Parts:
     contexts: TlsContexts
     consumer: Consumer
     provider: Provider
+    from_clients: Slots
+    from_peers: Slots
     downloads: Downloads
     metrics: Metrics
 
@@ -181,8 +186,23 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack, signer: S
     relay = RelayClient(session, config.ports.ocsp, limits.ocsp_relay_seconds)
     peers = PeerClient(contexts.to_peers, relay, config.ports, limits, verdicts)
     up.callback(peers.close)
-    consumer = Consumer(config.server.id, trust, conf, credentials, peers, stamped, spools, verdicts, limits, clock)
-    provider = Provider(trust, conf, credentials, services, stamped, spools, verdicts, limits, clock)
+    from_clients, from_peers = Slots(limits.exchanges), Slots(limits.exchanges)
+    consumer = Consumer(
+        config.server.id,
+        trust,
+        conf,
+        credentials,
+        peers,
+        stamped,
+        spools,
+        verdicts,
+        limits,
+        _patience(limits, from_clients),
+        clock,
+    )
+    provider = Provider(
+        trust, conf, credentials, services, stamped, spools, verdicts, limits, _patience(limits, from_peers), clock
+    )
     return Parts(
         config,
         clock,
@@ -198,9 +218,15 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack, signer: S
         contexts,
         consumer,
         provider,
+        from_clients,
+        from_peers,
         _downloads(config, message_log, conf, timestamps),
         Metrics(),
     )
+
+
+def _patience(limits: Limits, slots: Slots) -> Patience:
+    return Patience(limits.read_seconds, limits.crowded_read_seconds, slots.crowded)
 
 
 def _downloads(
@@ -259,10 +285,8 @@ async def _first_look(parts: Parts) -> None:
 async def _doors(parts: Parts) -> AsyncIterator[Addresses]:
     """Open all doors; close them together, so that exchanges in flight on each get the whole time."""
     config, limits, monitor = parts.config, parts.config.limits, Monitor(parts.metrics)
-    client = Entrance(
-        Side.CONSUMER, parts.consumer.handle, refuse_backend, monitor, asyncio.Semaphore(limits.exchanges)
-    )
-    peer = Entrance(Side.PRODUCER, parts.provider.handle, refuse_peer, monitor, asyncio.Semaphore(limits.exchanges))
+    client = Entrance(Side.CONSUMER, parts.consumer.handle, refuse_backend, monitor, parts.from_clients)
+    peer = Entrance(Side.PRODUCER, parts.provider.handle, refuse_peer, monitor, parts.from_peers)
     relay = OcspRelay(parts.credentials.ocsp_by_relay_name)
     listen = config.listen
     async with AsyncExitStack() as opened:

@@ -14,7 +14,7 @@ from aiohttp import web
 from pki.clock import Clock
 from securityserver.consumer_stages import Answered, Held, Known, Logged, Received, Releasable, Routed, Signed, Verified
 from securityserver.credentials import Credentials
-from securityserver.incoming import Caller, at_once, body_of, read_pieces, require_connection
+from securityserver.incoming import Caller, Patience, at_once, body_of, read_pieces, require_connection
 from securityserver.limits import Limits
 from securityserver.messagelog import BodySpool, Direction, Side, SpoolDirectory
 from securityserver.messages import Message, MessageReader, record_of, signed_parts, write_message
@@ -74,6 +74,7 @@ class Consumer:
         spools: for large bodies.
         verdicts: remembers good certificates.
         limits: what clients and peers may send.
+        patience: with clients that pause.
         clock: the time.
     """
 
@@ -86,6 +87,7 @@ class Consumer:
     spools: SpoolDirectory
     verdicts: VerdictCache
     limits: Limits
+    patience: Patience
     clock: Clock
 
     async def handle(self, http: web.BaseRequest, watch: Watch) -> web.StreamResponse:
@@ -174,7 +176,7 @@ class Consumer:
 
     async def _hold(self, http: web.BaseRequest, routed: Routed, spool: BodySpool) -> Held:
         """3. Take the body in only now that the request has somewhere to go."""
-        return Held(routed.request, await body_of(http, spool, self.limits.read_seconds), routed.route.trust)
+        return Held(routed.request, await body_of(http, spool, self.patience), routed.route.trust)
 
     async def _sign(self, held: Held, *, direct: bool) -> Signed:
         """4. Sign the request as the client's member, and take along the OCSP responses that the provider wants."""
@@ -214,7 +216,7 @@ class Consumer:
         here = peer.answer_that_came(head)
         if here is not None:
             return at_once(here)
-        return read_pieces(peer.body(head), self.limits.read_seconds, PeerIoError)
+        return read_pieces(peer.body(head), Patience(self.limits.read_seconds), PeerIoError)
 
     def _verify(self, answered: Answered) -> Verified:
         """10. Verify the signature by the provider's member, then that it answers this request and no other."""

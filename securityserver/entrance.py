@@ -4,7 +4,6 @@ It refuses to know what a pipeline does. Here, and only here, an unexpected exce
 an id: the traceback goes to the log and nowhere else.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +13,7 @@ from aiohttp import web
 from securityserver.messagelog import Side
 from securityserver.monitoring import Monitor, Watch
 from securityserver.outgoing import Interrupted
+from securityserver.slots import Slots
 from serverkit.logs import get_logger
 from xroad import soap
 from xroad.codes import CLIENT_PROXY, SERVER_PROXY
@@ -55,7 +55,7 @@ class Entrance:
     pipeline: Pipeline
     refuse: Refuse
     monitor: Monitor
-    slots: asyncio.Semaphore
+    slots: Slots
 
     async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
         """Carry one exchange to its end, whatever it is."""

@@ -4,7 +4,8 @@ It refuses to know messages and access rights. Both pipelines read through it, s
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -18,6 +19,46 @@ from xroad.errors import ClientNotAuthenticated, InvalidRequest, XRoadError
 # Far below the slowest line that an institution has. Without it, who sends a byte shortly before each timeout holds one
 # of the exchanges' slots for as long as it likes (slow loris).
 SLOWEST_BYTES_PER_SECOND: Final = 1024
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a sender may pause in the middle of its message.
+
+    Args:
+        seconds: as a rule.
+        crowded_seconds: while others wait for a slot: some hundred senders that stall would stop everybody else.
+        crowded: tells whether others wait.
+    """
+
+    seconds: float
+    crowded_seconds: float = 0.0
+    crowded: Callable[[], bool] = _never
+
+    @contextmanager
+    def ending(self, limit: asyncio.Timeout) -> Iterator[None]:
+        """Bring a wait's end forward when it gets crowded; nothing is interrupted before that."""
+        if self.crowded is _never:
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        timers = list[asyncio.TimerHandle]()
+
+        def look() -> None:
+            if self.crowded():
+                limit.reschedule(loop.time())
+            else:
+                timers[:] = [loop.call_later(self.crowded_seconds, look)]
+
+        timers.append(loop.call_later(self.crowded_seconds, look))
+        try:
+            yield
+        finally:
+            timers[0].cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,38 +106,42 @@ async def at_once(data: bytes) -> AsyncIterator[bytes]:
         yield data
 
 
-def pieces_of(content: StreamReader, seconds: float, too_slow: type[XRoadError]) -> AsyncIterator[bytes]:
+def pieces_of(content: StreamReader, patience: Patience, too_slow: type[XRoadError]) -> AsyncIterator[bytes]:
     """Give a request's body; a small one came with its head, and needs no waiting."""
     if content.is_eof() and content.exception() is None:
         return at_once(content.read_nowait())
-    return read_pieces(content.iter_any(), seconds, too_slow)
+    return read_pieces(content.iter_any(), patience, too_slow)
 
 
-async def read_pieces(pieces: AsyncIterator[bytes], seconds: float, too_slow: type[XRoadError]) -> AsyncIterator[bytes]:
+async def read_pieces(
+    pieces: AsyncIterator[bytes], patience: Patience, too_slow: type[XRoadError]
+) -> AsyncIterator[bytes]:
     """Pass pieces on; each must come within the time, and all of them at no less than the slowest pace.
 
     Raises:
         XRoadError: ``too_slow``, when they do not.
     """
-    now, patience = asyncio.get_running_loop().time, seconds
+    now, left = asyncio.get_running_loop().time, patience.seconds
     while True:
         began = now()
         try:
-            async with asyncio.timeout(min(seconds, patience)):
-                piece = await anext(pieces, None)
+            async with asyncio.timeout(min(patience.seconds, left)) as limit:
+                with patience.ending(limit):
+                    piece = await anext(pieces, None)
         except TimeoutError as error:
             raise too_slow(
-                f"A message came too slowly: send it without pauses of {seconds:g} seconds, and faster than "
-                f"{SLOWEST_BYTES_PER_SECOND} bytes a second."
+                f"A message came too slowly: send it without pauses of {patience.seconds:g} seconds "
+                f"({patience.crowded_seconds:g} while others wait), and faster than {SLOWEST_BYTES_PER_SECOND} bytes "
+                "a second."
             ) from error
         if piece is None:
             return
         # Only waiting for the sender counts: what this server takes to store a piece is not the sender's fault.
-        patience += len(piece) / SLOWEST_BYTES_PER_SECOND - (now() - began)
+        left += len(piece) / SLOWEST_BYTES_PER_SECOND - (now() - began)
         yield piece
 
 
-async def body_of(http: web.BaseRequest, spool: BodySpool, seconds: float) -> Body | None:
+async def body_of(http: web.BaseRequest, spool: BodySpool, patience: Patience) -> Body | None:
     """Take in the body of a backend's request; None when there is none, or nothing in it (as the reference has it).
 
     Raises:
@@ -106,7 +151,7 @@ async def body_of(http: web.BaseRequest, spool: BodySpool, seconds: float) -> Bo
         return None
     await _invite(http)
     try:
-        async for piece in pieces_of(http.content, seconds, InvalidRequest):
+        async for piece in pieces_of(http.content, patience, InvalidRequest):
             await spool.write(piece)
     except BodyTooLarge as error:
         raise InvalidRequest(

@@ -29,6 +29,8 @@ class Limits:
     exchanges: int = setting(default=512, minimum=1)
     # A client or peer that sends nothing for so long is not going to: slow-loris defence, per read.
     read_seconds: float = setting(default=30.0, minimum=0.01, maximum=86_400.0)
+    # The same while all exchanges at once are under way and others wait for one to end.
+    crowded_read_seconds: float = setting(default=2.0, minimum=0.01, maximum=86_400.0)
     # TCP connection and TLS handshake with a peer together.
     connect_seconds: float = setting(default=10.0, minimum=0.01, maximum=86_400.0)
     # The peer's OCSP relay: small answers; without it no request leaves.

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from pki.clock import Clock
 from securityserver.credentials import Credentials
-from securityserver.incoming import Caller, pieces_of
+from securityserver.incoming import Caller, Patience, pieces_of
 from securityserver.limits import Limits
 from securityserver.messagelog import BodySpool, BodyTooLarge, Direction, Side, SpoolDirectory
 from securityserver.messages import Message, MessageReader, record_of, signed_parts, write_message
@@ -86,6 +86,7 @@ class Provider:
         spools: for large bodies.
         verdicts: remembers good certificates.
         limits: what peers and services may send.
+        patience: with peers that pause.
         clock: the time.
     """
 
@@ -97,6 +98,7 @@ class Provider:
     spools: SpoolDirectory
     verdicts: VerdictCache
     limits: Limits
+    patience: Patience
     clock: Clock
 
     async def handle(self, http: web.BaseRequest, watch: Watch) -> web.StreamResponse:
@@ -155,7 +157,7 @@ class Provider:
         _require_hash_algorithm(http.headers.get(HASH_ALGORITHM_HEADER))
         limits = MessageLimits(body=self.limits.body_bytes)
         decoder = Decoder(http.headers.get("Content-Type", ""), "request", limits)
-        pieces = pieces_of(http.content, self.limits.read_seconds, PeerIoError)
+        pieces = pieces_of(http.content, self.patience, PeerIoError)
         direct = http.headers.get(REFERENCES_FIELD) == REFERENCES_DIRECT
         return Received(MessageReader(decoder, pieces), certificate, direct)
 

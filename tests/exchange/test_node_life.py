@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
@@ -11,7 +12,7 @@ import pytest
 
 from securityserver.app import Node
 from securityserver.peers import Route
-from tests.support.instance import CONSUMER, IDPOOR, PACKAGE, PROVIDER, little_instance
+from tests.support.instance import CONSUMER, IDPOOR, PACKAGE, PROVIDER, Instance, little_instance
 from tests.support.loglines import Lines
 from xroad.errors import OutdatedGlobalConf, SslAuthenticationFailed
 
@@ -149,3 +150,27 @@ async def test_an_exchange_in_flight_finishes_when_the_node_stops(tmp_path: Path
         assert (asked.result().status, asked.result().body) == (200, b"late")
         with pytest.raises(OSError, match="Connect call failed"):
             await asyncio.open_connection(listen.host, listen.port)
+
+
+async def test_senders_that_stall_do_not_keep_others_out(tmp_path: Path) -> None:
+    limits = "exchanges = 2\ncrowded_read_seconds = 0.2"
+    async with little_instance(tmp_path, limits=limits) as instance, asyncio.timeout(20), AsyncExitStack() as opened:
+        stalled = [await _stalling(instance, opened) for _ in range(2)]
+        assert (await instance.ask("POST", "/x", data=b"a")).status == 200
+        async with asyncio.TaskGroup() as group:
+            answers = [group.create_task(reader.readline()) for reader in stalled]
+            refused, left = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+            assert {answer.result()[:12] for answer in refused} == {b"HTTP/1.1 400"}
+            for answer in left:
+                answer.cancel()
+
+
+async def _stalling(instance: Instance, opened: AsyncExitStack) -> asyncio.StreamReader:
+    """Begin a request, and send half of its body."""
+    listen = instance.consumer.addresses.client_http[0]
+    reader, writer = await asyncio.open_connection(listen.host, listen.port)
+    opened.callback(writer.close)
+    fields = f"Host: x\r\nX-Road-Client: {PACKAGE}\r\nContent-Length: 20\r\n\r\n"
+    writer.write(f"POST {instance.target('/x')} HTTP/1.1\r\n{fields}0123456789".encode())
+    await writer.drain()
+    return reader

@@ -16,6 +16,7 @@ from securityserver.frontdoor import FrontDoor
 from securityserver.limits import Limits
 from securityserver.messagelog import Side
 from securityserver.monitoring import Monitor, Watch
+from securityserver.slots import Slots
 from serverkit.http import Listen
 from serverkit.metrics import Metrics
 from xroad import soap
@@ -25,7 +26,7 @@ from xroad.errors import AccessDenied, RemoteFault
 @asynccontextmanager
 async def door(pipeline: Pipeline, side: Side = Side.CONSUMER, **limits: float) -> AsyncIterator[str]:
     refuse = refuse_backend if side is Side.CONSUMER else refuse_peer
-    entrance = Entrance(side, pipeline, refuse, Monitor(Metrics()), asyncio.Semaphore(2))
+    entrance = Entrance(side, pipeline, refuse, Monitor(Metrics()), Slots(2))
     opened = await FrontDoor.open(
         entrance.handle,
         entrance.unreadable,
