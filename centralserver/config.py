@@ -31,6 +31,16 @@ def _url() -> Any:  # noqa: ANN401  as serverkit.config.setting
     return setting(pattern=r"https?://[^\s]+", rule="must be an http or https address")
 
 
+def _host() -> Any:  # noqa: ANN401  as above
+    """A host to connect to. What is published here reaches every server: a mistyped one would make each look for it."""
+    label = r"(?!-)[0-9A-Za-z_-]{1,63}(?<!-)"
+    return setting(
+        default=None,
+        pattern=rf"(?=.{{1,253}}\Z)({label})(\.{label})*\.?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+",
+        rule="must be a host name or an IP address, without http:// and without a port",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class MemberClassEntry:
     """``[[member_class]]``: a class of members."""
@@ -67,7 +77,7 @@ class ServerEntry:
     """``[[server]]``: ``id = "INSTANCE/CLASS/OWNER/SERVER"``; ``maintenance`` is the message shown while it is out."""
 
     id: SecurityServerId
-    address: str | None = None
+    address: str | None = _host()
     auth_certificates: tuple[Path, ...] = ()
     clients: tuple[ClientId, ...] = ()
     maintenance: str | None = None
@@ -185,7 +195,7 @@ class CentralConfig:
     listen_https: tuple[Listen, ...] = ()
     metrics: tuple[Listen, ...] = ()
     public_urls: tuple[str, ...] = ()
-    address: str | None = None
+    address: str | None = _host()
     key_type: KeyChoice = "rsa-3072"
     versions: tuple[int, ...] = (3, 4, 5, 6)
     validity_seconds: int = setting(default=DEFAULT_VALIDITY_SECONDS, minimum=2, maximum=86_400)

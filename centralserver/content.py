@@ -115,7 +115,7 @@ class _Builder:
                 for number, tsa in enumerate(config.tsas, 1)
             ),
             members=tuple(_member(each, descriptions[each.id.member_class]) for each in config.members),
-            servers=tuple(self.server(each, f"server[{number}]") for number, each in enumerate(config.servers, 1)),
+            servers=self.servers(),
             groups=self.groups(),
             member_classes=tuple(MemberClass(each.code, each.description) for each in config.member_classes),
         )
@@ -174,6 +174,20 @@ class _Builder:
     def ocsp(self, entry: OcspEntry, key: str) -> OcspInfo:
         path = entry.certificate
         return OcspInfo(entry.url, None if path is None else self.certificate(path, f"{key}.certificate"), entry.cost)
+
+    def servers(self) -> tuple[SecurityServer, ...]:
+        """The servers; a certificate at two of them would let one speak in the other's name."""
+        made: list[SecurityServer] = []
+        owners: dict[bytes, str] = {}
+        for number, entry in enumerate(self.config.servers, 1):
+            server = self.server(entry, f"server[{number}]")
+            for place, digest in enumerate(server.auth_cert_hashes, 1):
+                owner = owners.setdefault(digest, str(entry.id))
+                if owner != str(entry.id):
+                    key, path = f"server[{number}].auth_certificates[{place}]", entry.auth_certificates[place - 1]
+                    raise ConfigError(self.source, key, str(path), f"must not be that of {owner} too")
+            made.append(server)
+        return tuple(made)
 
     def server(self, entry: ServerEntry, key: str) -> SecurityServer:
         return SecurityServer(

@@ -81,7 +81,9 @@ class Central:
             if self._is_due():
                 await self._sign()
             return
-        self._refused = None
+        if self._refused is not None:
+            self._refused = None
+            _log.info("central_config_in_force_again", file=str(self._path))
         for key in _FIXED_KEYS:
             if getattr(before, key) != getattr(self._config, key):
                 _log.warning("central_restart_needed", key=key)

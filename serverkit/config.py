@@ -88,6 +88,8 @@ def parse_toml(text: str, into: type[T], *, source: str, base: Path) -> T:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(source, "", None, f"is not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(source, "", None, "is no configuration: its values are nested too deeply") from error
     try:
         return _table(document, into, base)
     except Problem as problem:

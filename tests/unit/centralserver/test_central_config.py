@@ -158,6 +158,10 @@ def test_rules_across_keys(config: CentralConfig, values: dict[str, Any], rule: 
         ('key_type = "dsa"', "key_type"),
         ('listen = ["nowhere"]', "listen"),
         ('[[server]]\nid = "KH-SANDBOX/GOV/MOP"', "server[1].id"),
+        ('[[server]]\nid = "KH-SANDBOX/GOV/MOP/SS1"\naddress = "http://ss1.gov.test"', "server[1].address"),
+        ('[[server]]\nid = "KH-SANDBOX/GOV/MOP/SS1"\naddress = "ss1..gov.test"', "server[1].address"),
+        ('[[server]]\nid = "KH-SANDBOX/GOV/MOP/SS1"\naddress = "ss1.gov.test:5500"', "server[1].address"),
+        ('address = "central gov"', "address"),
         ('[[member]]\nid = "KH-SANDBOX/GOV/MOP"\nname = ""', "member[1].name"),
         ('[[tsa]]\nname = "x"\nurl = "ftp://x"\ncertificate = "x"', "tsa[1].url"),
         ("[[ca]]\nname = 'x'", "ca[1].certificate"),
@@ -220,6 +224,16 @@ def test_the_owners_group_of_the_file_goes_before_the_kept_one(config: CentralCo
             "server[1].auth_certificates[2]",
         ),
         (lambda config, folder: replace(config, federation=(FederationEntry(folder / "pin"),)), "federation[1].anchor"),
+        (
+            lambda config, _: replace(
+                config,
+                servers=(
+                    *config.servers,
+                    replace(config.servers[0], id=SecurityServerId(INSTANCE, "GOV", "MOP", "SS2")),
+                ),
+            ),
+            "server[2].auth_certificates[1]",
+        ),
     ],
 )
 def test_a_file_that_is_not_what_its_key_says_is_told(
@@ -234,3 +248,11 @@ def test_an_instance_does_not_federate_with_itself(config: CentralConfig, tmp_pa
     (tmp_path / "own.xml").write_bytes(build_anchor(SigningSource.create().anchor))
     with pytest.raises(ConfigError, match="another instance"):
         content(replace(config, federation=(FederationEntry(tmp_path / "own.xml"),)))
+
+
+@pytest.mark.parametrize("address", ["ss1.gov.test", "SS-1", "10.0.0.1", "::1", "2001:db8::5500", "::ffff:10.0.0.1"])
+def test_hosts_are_names_and_addresses_of_both_kinds(tmp_path: Path, address: str) -> None:
+    server = f'[[server]]\nid = "{INSTANCE}/GOV/MOP/SS1"\naddress = "{address}"'
+    member = f'[[member_class]]\ncode = "GOV"\n[[member]]\nid = "{INSTANCE}/GOV/MOP"\nname = "x"'
+    (tmp_path / "CENTRAL.toml").write_text(f'pin_env = "X"\ninstance = "{INSTANCE}"\n{member}\n{server}\n')
+    assert load_config(tmp_path / "CENTRAL.toml").servers[0].address == address

@@ -288,7 +288,12 @@ async def test_a_corrected_file_is_taken_up_again(
                 return any(line["event"] == "central_config_refused" for line in logs)
 
             await until(refused)
-        (tmp_path / "ss1.pem").write_bytes(good)
+            (tmp_path / "ss1.pem").write_bytes(good)
+
+            async def accepted() -> bool:
+                return any(line["event"] == "central_config_in_force_again" for line in logs)
+
+            await until(accepted)
         change(members=(*config.members, MemberEntry(client("GOV/NSAF"), "NSAF")))
 
         async def published() -> bool:

@@ -121,3 +121,8 @@ def test_broken_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_toml(tmp_path / "long.toml", Settings)
     assert len(str(caught.value)) < 300
+
+
+def test_values_nested_without_end_are_refused() -> None:
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        read("x = " + "[" * 5000)
