@@ -40,12 +40,13 @@ def _configuration(trust: TrustKeeper, at: datetime) -> Health:
             "There is no valid global configuration: check that the central server is reachable from here.",
             "គ្មានការកំណត់រចនាសម្ព័ន្ធសកលដែលមានសុពលភាព៖ សូមពិនិត្យថាអាចភ្ជាប់ទៅម៉ាស៊ីនមេកណ្តាលបាន។",
         )
-    if latest.expires_at - at < SOON:
+    if trust.failing or latest.expires_at - at < SOON:
         return Health(
             HealthState.DEGRADED,
-            f"The global configuration ends at {latest.expires_at:%H:%M:%S}Z: check that the central "
-            "server is reachable.",
-            f"ការកំណត់រចនាសម្ព័ន្ធសកលផុតកំណត់នៅម៉ោង {latest.expires_at:%H:%M:%S}Z៖ សូមពិនិត្យការភ្ជាប់ទៅម៉ាស៊ីនមេកណ្តាល។",
+            f"The global configuration is not being renewed, and ends at {latest.expires_at:%H:%M:%S}Z: check that the "
+            "central server is reachable from here; the log names the reason.",
+            f"ការកំណត់រចនាសម្ព័ន្ធសកលមិនត្រូវបានធ្វើឱ្យថ្មី ហើយវាផុតកំណត់នៅម៉ោង {latest.expires_at:%H:%M:%S}Z៖ "
+            "សូមពិនិត្យការភ្ជាប់ទៅម៉ាស៊ីនមេកណ្តាល។",
         )
     return Health(HealthState.OK, "The global configuration is valid.", "ការកំណត់រចនាសម្ព័ន្ធសកលមានសុពលភាព។")
 

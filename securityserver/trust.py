@@ -75,6 +75,11 @@ class TrustKeeper:
         """Give the newest snapshot even when it has expired: for key upkeep and health, never for an exchange."""
         return self._snapshot
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last download failed; the snapshot of before counts until it expires."""
+        return self._failing
+
     def load(self) -> None:
         """Take what is stored on disk; blocking, at start."""
         files = self._store.load()

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
 from securityserver.confstore import ConfigurationStore
+from securityserver.health import register_checks
 from securityserver.loops import supervised
 from securityserver.trust import TrustKeeper
+from serverkit.metrics import Health, HealthChecks, HealthState
 from tests.support import globalconf
 from tests.support.instance import ShiftedClock
 from tests.support.little import ConfigurationServer
@@ -128,6 +131,28 @@ async def test_the_central_server_away_and_back(world: World) -> None:
     assert keeper.current().instance == "KH-SANDBOX"
     world.server.away = False
     assert await keeper.refresh()
+
+
+async def test_health_tells_of_a_central_server_that_is_away_while_there_is_time_to_act(world: World) -> None:
+    keeper, checks, unasked = world.keeper(), MagicMock(spec=HealthChecks), MagicMock()
+    register_checks(checks, keeper, unasked, unasked, unasked, world.clock)
+    check = next(call.args[1] for call in checks.register.mock_calls if call.args[0] == "global_configuration")
+
+    def state() -> HealthState:
+        health: Health = check()
+        return health.state
+
+    assert state() is HealthState.FAILED
+    await keeper.refresh()
+    assert state() is HealthState.OK
+    world.server.away = True
+    await keeper.refresh()
+    assert state() is HealthState.DEGRADED
+    world.server.away = False
+    await keeper.refresh()
+    assert state() is HealthState.OK
+    world.clock.shift += timedelta(hours=3)
+    assert state() is HealthState.FAILED
 
 
 def test_a_crash_while_storing_leaves_a_whole_configuration(tmp_path: Path) -> None:
