@@ -143,3 +143,16 @@ def test_known_roots() -> None:
     for text in inputs:
         frontier.append(merkle.leaf_hash(bytes.fromhex(text)))
     assert frontier.root().hex() == "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "proof", "sentence"),
+    [
+        (0, 3, [bytes(32)], "no such proof"),
+        (3, 3, [bytes(32)], "no such proof"),
+        (3, 5, [], "is empty"),  # a power of two begins with its own root; another size has at least one hash
+    ],
+)
+def test_a_proof_has_neither_hashes_for_nothing_nor_none(old: int, new: int, proof: list[bytes], sentence: str) -> None:
+    with pytest.raises(merkle.ProofInvalid, match=sentence):
+        merkle.verify_consistency(old, by_definition(data(old)), new, by_definition(data(new)), proof)
