@@ -229,6 +229,10 @@ def _patience(limits: Limits, slots: Slots) -> Patience:
     return Patience(limits.read_seconds, limits.crowded_read_seconds, slots.crowded)
 
 
+def _keeps_requests(conf: ServerConfStore) -> bool:
+    return all(client.log.keeps_requests for client in conf.current.clients)
+
+
 def _downloads(
     config: NodeConfig, message_log: MessageLog, conf: ServerConfStore, timestamps: TimestampKeeper
 ) -> Downloads:
@@ -287,7 +291,7 @@ async def _doors(parts: Parts) -> AsyncIterator[Addresses]:
     config, limits, monitor = parts.config, parts.config.limits, Monitor(parts.metrics)
     client = Entrance(Side.CONSUMER, parts.consumer.handle, refuse_backend, monitor, parts.from_clients)
     peer = Entrance(Side.PRODUCER, parts.provider.handle, refuse_peer, monitor, parts.from_peers)
-    relay = OcspRelay(parts.credentials.ocsp_by_relay_name)
+    relay = OcspRelay(parts.credentials.ocsp_by_relay_name, partial(_keeps_requests, parts.conf))
     listen = config.listen
     async with AsyncExitStack() as opened:
         doors = []

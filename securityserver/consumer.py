@@ -23,7 +23,7 @@ from securityserver.outgoing import release
 from securityserver.peerhttp import AnswerHead
 from securityserver.peers import PeerClient, Reached, Route
 from securityserver.relay_client import REFERENCES_DIRECT, REFERENCES_FIELD
-from securityserver.serverconf import ServerConfStore
+from securityserver.serverconf import BodyLogging, ServerConfStore
 from securityserver.timestamping import StampedLog
 from securityserver.trust import TrustKeeper
 from xroad import xades
@@ -38,7 +38,7 @@ from xroad.errors import (
 )
 from xroad.globalconf.parameters.model import SecurityServer
 from xroad.globalconf.snapshot import TrustSnapshot
-from xroad.identifiers import SecurityServerId
+from xroad.identifiers import ClientId, SecurityServerId
 from xroad.rest import RestRequest, RestResponse
 from xroad.transport import (
     HASH_ALGORITHM,
@@ -182,9 +182,15 @@ class Consumer:
         """4. Sign the request as the client's member, and take along the OCSP responses that the provider wants."""
         head = held.request.head_bytes()
         parts = signed_parts(head, held.body)
+        # X-Road's verifier takes a document without its body only when a hash chain stands for the body.
+        direct = direct and self._logging(held.request.client).keeps_requests
         signature = await self.credentials.sign(held.request.client, parts, self.clock.now(), direct=direct)
         message = Message(head, held.body, signature, parts)
         return Signed(held.request, message, self.credentials.authentication_ocsp(), held.trust)
+
+    def _logging(self, client: ClientId) -> BodyLogging:
+        known = self.conf.current.client(client)
+        return known.log if known is not None else BodyLogging()
 
     async def _log_request(self, signed: Signed) -> Logged:
         """5. Make the request durable, so that whatever leaves can be proven."""
@@ -196,7 +202,10 @@ class Consumer:
     async def _exchange(self, logged: Logged, peer: Reached, spool: BodySpool) -> Answered:
         """5. Send, and 9. decode what comes back."""
         signed, encoder = logged.signed, Encoder("request")
-        head = await peer.post(_fields(signed.request, encoder), write_message(encoder, signed.ocsp, signed.message))
+        fields = _fields(signed.request, encoder)
+        if self._logging(signed.request.client).keeps_responses:
+            fields.append((REFERENCES_FIELD, REFERENCES_DIRECT))
+        head = await peer.post(fields, write_message(encoder, signed.ocsp, signed.message))
         if head.status not in ANSWERED:
             raise PeerIoError(
                 f"The provider's security server answered with HTTP status {head.status}: ask its administrator."
@@ -270,7 +279,6 @@ def _fields(request: RestRequest, encoder: Encoder) -> list[tuple[str, str]]:
         (PROXY_VERSION_HEADER, PROXY_VERSION),
         (MESSAGE_TYPE_HEADER, MESSAGE_TYPE_REST),
         (REQUEST_ID_HEADER, request.request_id),
-        (REFERENCES_FIELD, REFERENCES_DIRECT),
     ]
     media_types = [value for name, value in request.headers if name.lower() == "content-type"]
     return fields + [(ORIGINAL_CONTENT_TYPE_HEADER, value) for value in media_types[:1]]

@@ -26,10 +26,11 @@ class OcspRelay:
 
     Args:
         responses: gives the usable responses by the name of their certificate.
+        direct: tells whether requests may come with direct references.
     """
 
-    def __init__(self, responses: Callable[[], Mapping[str, bytes]]) -> None:
-        self._responses = responses
+    def __init__(self, responses: Callable[[], Mapping[str, bytes]], direct: Callable[[], bool]) -> None:
+        self._responses, self._direct = responses, direct
 
     async def handle(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer one question; the reference says 500 when it cannot, and so does this."""
@@ -47,7 +48,7 @@ class OcspRelay:
         if missing:
             log.warning("ocsp_relay_has_none", asked=len(names), missing=len(missing))
             return web.Response(status=500, text="There is no OCSP response for a certificate that was asked for.")
-        return _multipart([known[name] for name in names])
+        return _multipart([known[name] for name in names], direct=self._direct())
 
     def unreadable(self, reason: str) -> web.StreamResponse:
         """Answer what is no HTTP request."""
@@ -55,11 +56,11 @@ class OcspRelay:
         return web.Response(status=500, text="This is no HTTP request.")
 
 
-def _multipart(responses: Sequence[bytes]) -> web.Response:
+def _multipart(responses: Sequence[bytes], *, direct: bool) -> web.Response:
     boundary = f"xocsp{secrets.token_hex(15)}"
     parts = [
         f"--{boundary}\r\nContent-Type: {MEDIA_TYPE}\r\n\r\n".encode() + response + b"\r\n" for response in responses
     ]
     media_type = f"multipart/related; charset=UTF-8; boundary={boundary}"
-    headers = {"Content-Type": media_type, REFERENCES_FIELD: REFERENCES_DIRECT}
+    headers = {"Content-Type": media_type} | ({REFERENCES_FIELD: REFERENCES_DIRECT} if direct else {})
     return web.Response(body=b"".join(parts) + f"--{boundary}--\r\n".encode(), headers=headers)

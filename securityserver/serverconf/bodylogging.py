@@ -22,3 +22,13 @@ class BodyLogging:
 
     requests: LogForm = LogForm.ENCRYPTED
     responses: LogForm = LogForm.ENCRYPTED
+
+    @property
+    def keeps_requests(self) -> bool:
+        """Tell whether the log has the bodies of requests."""
+        return self.requests is not LogForm.NONE
+
+    @property
+    def keeps_responses(self) -> bool:
+        """Tell whether the log has the bodies of responses."""
+        return self.responses is not LogForm.NONE

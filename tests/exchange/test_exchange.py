@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from securityserver.messagelog import Direction
-from tests.support.instance import BY_CERTIFICATE, BY_HTTPS, IDPOOR, PACKAGE, Instance
+from tests.support.instance import BODILESS, BY_CERTIFICATE, BY_HTTPS, IDPOOR, PACKAGE, Instance
 from tests.support.loglines import Lines
 from xroad.rest import request_hash
 
@@ -138,6 +138,17 @@ async def test_a_server_that_announces_nothing_gets_a_hash_chain(instance: Insta
     assert answer.body == b"chained"
     records = {r.direction: r for r in await instance.consumer.parts.log.reader.find(query_id="chained-1")}
     assert records[Direction.RESPONSE].hash_chain is not None
+
+
+async def test_who_logs_no_bodies_gets_evidence_that_needs_none(instance: Instance) -> None:
+    """X-Road's verifier takes a document without its body only when a hash chain stands for the body."""
+    await instance.ask("POST", "/a", data=b"x")
+    answer = await instance.ask("POST", "/a", client=BODILESS, data=b"unlogged", headers={"X-Road-Id": "bodiless-1"})
+    assert answer.body == b"unlogged"
+    for node in (instance.consumer, instance.provider):
+        records = await node.parts.log.reader.find(query_id="bodiless-1")
+        assert len(records) == 2
+        assert all(record.hash_chain is not None for record in records)
 
 
 async def test_absolute_form_request_lines_work(instance: Instance) -> None:

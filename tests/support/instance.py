@@ -51,6 +51,8 @@ PACKAGE: Final = ClientId(INSTANCE, "GOV", "NSAF", "FAMILY-PACKAGE")
 STRANGER: Final = ClientId(INSTANCE, "GOV", "NSAF", "STRANGER")
 BY_HTTPS: Final = ClientId(INSTANCE, "GOV", "NSAF", "BY-HTTPS")
 BY_CERTIFICATE: Final = ClientId(INSTANCE, "GOV", "NSAF", "BY-CERTIFICATE")
+# As CamDX has it: digests of bodies are logged, and no bodies.
+BODILESS: Final = ClientId(INSTANCE, "GOV", "NSAF", "BODILESS")
 # In the consumer's server, and not in the global configuration.
 UNREGISTERED: Final = ClientId(INSTANCE, "GOV", "NSAF", "UNREGISTERED")
 # Registered at the provider's server, and not in its own configuration.
@@ -165,7 +167,7 @@ class Instance:
             members={
                 "GOV/MOP": ("IDPOOR", "EMPTY"),
                 "GOV/NSSF": ("MEMBERS",),
-                "GOV/NSAF": ("FAMILY-PACKAGE", "STRANGER", "BY-HTTPS", "BY-CERTIFICATE"),
+                "GOV/NSAF": ("FAMILY-PACKAGE", "STRANGER", "BY-HTTPS", "BY-CERTIFICATE", "BODILESS"),
             },
             servers=[
                 globalconf.server(
@@ -182,6 +184,7 @@ class Instance:
                     clients=[
                         "GOV/NSAF/FAMILY-PACKAGE",
                         "GOV/NSAF/STRANGER",
+                        "GOV/NSAF/BODILESS",
                         "GOV/NSAF/BY-HTTPS",
                         "GOV/NSAF/BY-CERTIFICATE",
                         "GOV/NSSF/MEMBERS",
@@ -357,6 +360,8 @@ timeout = 5
 [[client.service.access]]
 subject = "{PACKAGE}"
 [[client.service.access]]
+subject = "{BODILESS}"
+[[client.service.access]]
 subject = "{BY_HTTPS}"
 [[client.service.access]]
 subject = "{BY_CERTIFICATE}"
@@ -403,6 +408,10 @@ connection = "https-no-auth"
 id = "{BY_CERTIFICATE}"
 connection = "https"
 tls_certificates = ["client/certificate.pem"]
+[[client]]
+id = "{BODILESS}"
+connection = "http"
+log = {{ requests = "none", responses = "none" }}
 [[client]]
 id = "{KEYLESS}"
 connection = "http"

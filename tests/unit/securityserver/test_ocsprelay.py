@@ -33,7 +33,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest_asyncio.fixture
 async def relay() -> AsyncIterator[Listen]:
-    answering = OcspRelay(lambda: {NAME: RESPONSE})
+    answering = OcspRelay(lambda: {NAME: RESPONSE}, lambda: True)
     door = await FrontDoor.open(answering.handle, answering.unreadable, (Listen("127.0.0.1", 0),), Limits())
     yield door.addresses[0]
     await door.close(1)
@@ -43,6 +43,15 @@ async def test_our_client_gets_the_response_and_the_announcement(relay: Listen, 
     client = RelayClient(session, relay.port, 5)
     answer = await client.fetch(CERTIFICATE, relay.host, AT)
     assert answer == RelayAnswer(RESPONSE, direct_references=True)
+
+
+async def test_a_server_that_keeps_no_requests_announces_nothing(session: aiohttp.ClientSession) -> None:
+    answering = OcspRelay(lambda: {NAME: RESPONSE}, lambda: False)
+    door = await FrontDoor.open(answering.handle, answering.unreadable, (Listen("127.0.0.1", 0),), Limits())
+    [place] = door.addresses
+    answer = await RelayClient(session, place.port, 5).fetch(CERTIFICATE, place.host, AT)
+    await door.close(1)
+    assert answer == RelayAnswer(RESPONSE, direct_references=False)
 
 
 async def test_an_answer_is_remembered_only_once_it_is_verified(relay: Listen, session: aiohttp.ClientSession) -> None:
