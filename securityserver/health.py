@@ -52,11 +52,20 @@ def _configuration(trust: TrustKeeper, at: datetime) -> Health:
 
 
 def _ocsp(upkeep: OcspUpkeep) -> Health:
-    failing = [item for item in upkeep.health() if item.last_error is not None]
-    if failing:
+    items = upkeep.health()
+    unusable = [item for item in items if item.usable_for is None]
+    if items and len(unusable) == len(items):
+        return Health(
+            HealthState.FAILED,
+            "There is no OCSP response that may still be used, so that nothing can be signed: check that this server "
+            f"reaches its authority's OCSP responder. {unusable[0].last_error or 'It has not been asked yet.'}",
+            "គ្មានចម្លើយ OCSP ដែលអាចប្រើបាន ដូច្នេះមិនអាចចុះហត្ថលេខាបានទេ៖ សូមពិនិត្យការភ្ជាប់ទៅសេវា OCSP។",
+        )
+    troubled = unusable or [item for item in items if item.last_error is not None]
+    if troubled:
         return Health(
             HealthState.DEGRADED,
-            f"OCSP responses cannot be renewed: {failing[0].last_error}",
+            f"The OCSP response of {troubled[0].subject} cannot be renewed: {troubled[0].last_error}",
             "មិនអាចបន្តសុពលភាពចម្លើយ OCSP បានទេ៖ សូមពិនិត្យការភ្ជាប់ទៅសេវា OCSP។",
         )
     return Health(HealthState.OK, "All OCSP responses are fresh.", "ចម្លើយ OCSP ទាំងអស់នៅថ្មី។")
