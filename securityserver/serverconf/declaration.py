@@ -166,7 +166,7 @@ class _ServiceTable:
             # Whoever stands between the two would read every answer, and write it.
             raise ValueError(
                 "tls_verify is no setting: an https service is always verified. Leave it out; where the machine does "
-                "not trust the service's authority, pin its certificate: tls_certificate = \"service.pem\", which "
+                'not trust the service\'s authority, pin its certificate: tls_certificate = "service.pem", which '
                 f"`openssl s_client -connect {url.hostname}:{url.port or 443} -showcerts </dev/null` prints"
             )
 
