@@ -41,6 +41,7 @@ from securityserver.messagelog.timestamps import TimestampStore
 from securityserver.migrations import open_node_database
 from securityserver.monitoring import Monitor
 from securityserver.ocsprelay import OcspRelay
+from securityserver.outlook import OutlookCollector
 from securityserver.peers import PeerClient
 from securityserver.provider import Provider
 from securityserver.relay_client import RelayClient
@@ -321,6 +322,9 @@ def _monitoring(parts: Parts) -> aiohttp.web.Application:
     checks = HealthChecks()
     register_checks(checks, parts.trust, parts.upkeep, parts.log, parts.timestamps, parts.clock)
     TimestampingCollector(parts.timestamps, parts.metrics.registry)
+    OutlookCollector(
+        parts.trust, parts.upkeep, partial(certificates_in_use, parts.token), parts.clock, parts.metrics.registry
+    )
     if parts.archive is not None:
         checks.register("archive", parts.archive.check)
         ArchiveCollector(parts.archive, parts.metrics.registry)

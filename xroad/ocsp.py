@@ -154,7 +154,7 @@ def _load(response_der: bytes) -> ocsp.OCSPResponse:
             _touch(response)
     except UNREADABLE as error:
         raise errors.IncorrectValidationInfo(
-            "The OCSP response is not readable: the peer must fetch a new one."
+            "The OCSP response is not readable: whose certificate it is for must fetch a new one."
         ) from error
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         raise errors.IncorrectValidationInfo(
@@ -177,7 +177,7 @@ def _single(response: ocsp.OCSPResponse) -> ocsp.OCSPSingleResponse:
         return next(iter(response.responses))
     except (StopIteration, ValueError) as error:
         raise errors.IncorrectValidationInfo(
-            "The OCSP response holds no status: the peer must fetch a new one."
+            "The OCSP response holds no status: whose certificate it is for must fetch a new one."
         ) from error
 
 

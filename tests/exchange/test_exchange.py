@@ -208,5 +208,14 @@ async def test_metrics_count_the_exchanges(instance: Instance) -> None:
     async with instance.http.get(f"http://{instance.consumer.addresses.metrics[0]}/metrics") as answer:
         text = await answer.text()
     assert 'spean_exchanges_total{outcome="ok",side="consumer"}' in text
+    left = {
+        line.partition("{")[0].partition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in text.splitlines()
+        if line.startswith("spean_") and "_seconds" in line and "_bucket" not in line
+    }
+    assert 0 < left["spean_global_configuration_valid_seconds"] <= 7300
+    assert 0 < left["spean_ocsp_response_usable_seconds"] <= 3600
+    assert left["spean_certificate_valid_seconds"] > 3600
+    assert 'spean_certificate_valid_seconds{sha256="' in text or 'spean_certificate_valid_seconds{subject="' in text
     async with instance.http.get(f"http://{instance.provider.addresses.metrics[0]}/healthz") as answer:
         assert (await answer.json())["state"] == "ok"
