@@ -17,6 +17,7 @@ from adapters.mapping.transforms import TransformError, build
 from adapters.registry.queries import QueryLimits, read_query
 from adapters.registry.strictjson import BadJson, parse
 from adapters.source import parse_source
+from adapters.source.definition import SqlDefinition
 from adapters.source.render import condition, refuse_scan
 from contracts.formats import is_date_time
 from tests.support.adapters import compiled, dump, expression
@@ -178,6 +179,7 @@ def test_any_expression_becomes_parameters_or_is_rejected(query: dict[str, Any])
     criteria = {"query_type": "expression", "query": expression(query)}
 
     def render() -> str:
+        assert isinstance(DEFINITION, SqlDefinition)
         read, _page = read_query(criteria, DEFINITION.identifiers, "Person", QueryLimits(10, 100))
         refuse_scan(DEFINITION, read.where)
         return str(condition(DEFINITION, read.where))
