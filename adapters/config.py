@@ -7,6 +7,7 @@ It refuses unknown keys and files that do not fit together; every message names 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,12 @@ ACCESS_DAYS: Final = 1825  # five years: as long as a citizen may come and ask a
 TRANSACTION_DAYS: Final = 30
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _FILES: Final = ("source", "mapping", "release")
+_OLD_KEYS: Final = frozenset({"service_code", "base_path", "mapping", "record"})
+_OLD_FORM: Final = (
+    "is of the form before services stood in a list: write 'services', each with 'code' (was service_code), "
+    "'source' (was source.file), 'mapping' and 'record', and 'source' with 'kind: sql' and 'url'; 'base_path' is gone, "
+    "since each service's path is its code"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ def load_config(path: Path) -> AdapterConfig:
 
     Paths in it, also that of an SQLite database, are relative to the file itself.
     """
-    data = yamlfile.load(path, "adapter")
+    data = yamlfile.parse(yamlfile.read(path), partial(_schema, str(path)), name=str(path))
     file, folder = str(path), path.resolve().parent
     listen = _listen(file, "listen", data["listen"])
     return AdapterConfig(
@@ -117,6 +124,14 @@ def load_config(path: Path) -> AdapterConfig:
         signatures=_signatures(folder, data.get("signatures", {})),
         limits=Limits(**data.get("limits", {})),
     )
+
+
+def _schema(file: str, document: object) -> str:
+    """Choose the schema; raises :class:`ConfigError` for the form that files had before services stood in a list."""
+    old = sorted(_OLD_KEYS & set(document)) if isinstance(document, dict) else []
+    if old:
+        raise ConfigError(file, old[0], _OLD_FORM)
+    return "adapter"
 
 
 def adapter_yaml(

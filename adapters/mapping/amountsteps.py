@@ -4,6 +4,7 @@ It refuses numbers that a spreadsheet has made unreadable rather than guess them
 is no smaller coin. :mod:`adapters.mapping.transforms` lists these.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -41,17 +42,28 @@ def integer(value: object) -> int:
 def decimal(value: object) -> float:
     """Return a decimal number; text with a point is read as one."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return _finite(value)
     text = text_of(value).strip()
     if not _DECIMAL.fullmatch(text):
         raise TransformError("is not a decimal number")
     return float(text)
 
 
+def _finite(value: float) -> float:
+    """Refuse what JSON cannot say: infinity, no number, and whole numbers beyond a float's range."""
+    try:
+        found = float(value)
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):
+        raise TransformError("is not a number that can be written")
+    return found
+
+
 def _exactly(value: object) -> Decimal:
     """Return a number without the error that binary fractions have."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Decimal(str(value))
+        return Decimal(str(value)) if isinstance(value, int) else Decimal(str(_finite(value)))
     text = text_of(value).strip()
     if not _DECIMAL.fullmatch(text):
         raise TransformError("is not a number")

@@ -32,6 +32,10 @@ _MONTH_FORMATS: Final = MappingProxyType({
 _WHOLE: Final = re.compile(r"\d{1,4}", re.ASCII)
 _ZONE: Final = re.compile(r"(?P<sign>[+-])(?P<h>\d{2}):(?P<m>\d{2})", re.ASCII)
 _MONTHS: Final = range(1, 13)
+# Registers mix the eras. Nobody alive, and no paper in use, is of a year before 1800: it was one of the common era, and
+# was read as the other's. Years from 2400 to 2700 are Buddhist ones that were read as they stand.
+_FIRST_YEAR: Final = 1800
+_OTHER_ERA: Final = range(2400, 2701)
 
 
 def _day(value: object, pattern: re.Pattern[str], offset: int) -> date:
@@ -44,10 +48,17 @@ def _day(value: object, pattern: re.Pattern[str], offset: int) -> date:
 
 
 def _existing(year: int, month: int, day: int) -> date:
+    check_era(year)
     try:
         return date(year, month, day)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise TransformError("is a day that does not exist") from None
+
+
+def check_era(year: int) -> None:
+    """Raise :class:`TransformError` for a year of the common era that only the wrong era can have given."""
+    if year < _FIRST_YEAR or year in _OTHER_ERA:
+        raise TransformError("has a year of another era than the mapping names")
 
 
 def _offset(argument: Mapping[str, str]) -> int:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from adapters.mapping.amountsteps import AMOUNT_STEPS, decimal, integer
-from adapters.mapping.daysteps import BUDDHIST_ERA, DAY_STEPS
+from adapters.mapping.daysteps import BUDDHIST_ERA, DAY_STEPS, check_era
 from adapters.mapping.model import MISSING
 from adapters.mapping.steps import KHMER_DIGITS, Step, TransformError, UnknownCode, number_text, text_of
 from contracts import normalise
@@ -79,8 +79,7 @@ def _count(value: object) -> int:
 
 def _common_era_year(value: object) -> int:
     year = integer(value) - BUDDHIST_ERA
-    if year < 1:
-        raise TransformError("is not a year of the Buddhist era")
+    check_era(year)
     return year
 
 

@@ -104,19 +104,26 @@ class CallSource:
     async def _pages(self, request: Request, parameters: Parameters) -> AsyncIterator[list[Record]]:
         paging = self._definition.paging
         if paging is None:
-            yield self._records(await self._caller.call(request.target, parameters))
+            yield self._records(await self._call(request, parameters))
             return
-        number, seen = paging.first, 0
+        number, seen, before = paging.first, 0, None
         while True:
             size = {} if paging.size is None else {paging.size: paging.records}
-            answer = await self._caller.call(request.target, {**parameters, **size, paging.page: number})
+            answer = await self._call(request, {**parameters, **size, paging.page: number})
             page = self._records(answer)
+            if page and page == before:  # it would never end
+                raise SourceError(f"source {self._definition.name}: gives the same page again: correct paging.page")
             yield page
             seen += len(page)
             total = None if paging.total is None else next(at_path(answer, paging.total), None)
             if len(page) < paging.records or (isinstance(total, int) and seen >= total):
                 return
-            number += 1
+            number, before = number + 1, page
+
+    async def _call(self, request: Request, parameters: Parameters) -> Any:  # noqa: ANN401  # as above
+        """Make one call in time, also of those by which a whole registry is read."""
+        async with _in_time(self._definition):
+            return await self._caller.call(request.target, parameters)
 
     def _records(self, answer: Any) -> list[Record]:  # noqa: ANN401  # as above
         for part in filter(None, self._definition.at.split(".")):

@@ -17,6 +17,7 @@ from adapters.source.httpanswer import read_json
 
 MAX_TOKEN_BYTES: Final = 64 * 1024
 DEFAULT_SECONDS: Final = 300  # for a service that does not say how long its token lives
+MAX_SECONDS: Final = 86_400  # some services write a number that no clock holds
 EARLY_SECONDS: Final = 30  # renewed before it ends, so that no call meets the end of it
 _OK: Final = 200
 
@@ -68,4 +69,5 @@ class TokenKeeper:
         if str(answer.get("token_type", "bearer")).lower() != "bearer":
             raise SourceError(f"source {self._source}: the token service gives no bearer token")
         seconds = answer.get("expires_in", DEFAULT_SECONDS)
-        return token, float(seconds) if isinstance(seconds, int | float) and seconds > 0 else DEFAULT_SECONDS
+        good = isinstance(seconds, int | float) and seconds > 0
+        return token, float(min(seconds, MAX_SECONDS)) if good else DEFAULT_SECONDS

@@ -25,7 +25,7 @@ def from_json(path: Path) -> Proposal:
     """Read an answer; raises :class:`ConfigError` when it is no JSON or holds no record."""
     try:
         answer = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(str(path), "sample", f"is not JSON that can be read ({type(error).__name__})") from None
     envelope, data = _unwrap(answer)
     at, records = _records(data)

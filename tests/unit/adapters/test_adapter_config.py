@@ -69,6 +69,16 @@ def test_a_security_server_elsewhere_is_believed_only_when_declared(
     assert sorted(map(str, config.callers.security_servers)) == believed
 
 
+def test_a_file_of_the_old_form_is_told_what_replaced_it(tmp_path: Path) -> None:
+    old: dict[str, Any] = {
+        "service_code": "person",
+        "source": {"url": "sqlite:///people.sqlite", "file": "source.yaml"},
+    }
+    path = make_adapter(tmp_path, mapping="mapping.yaml", record=SERVICE["record"], **old)
+    with pytest.raises(ConfigError, match=r"write 'services', each with 'code' \(was service_code\)"):
+        load_config(path)
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path / "nothing.yaml")

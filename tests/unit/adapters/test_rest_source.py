@@ -391,6 +391,31 @@ async def test_a_whole_registry_is_read_page_by_page(service: Service, tmp_path:
             await anext(aiter(source.stream()))
 
 
+async def test_reading_a_whole_registry_ends_though_the_service_does_not(service: Service, tmp_path: Path) -> None:
+    async def hangs(_request: web.Request) -> web.Response:
+        await asyncio.sleep(5)
+        return wrapped([])
+
+    async def ignores_the_page(_request: web.Request) -> web.Response:
+        return wrapped(PEOPLE[:2])
+
+    service.answers = [hangs, *[ignores_the_page] * 3]
+    async with opened(service, tmp_path, paging=PAGING, stream={"path": "/all"}, timeout_ms=100) as source:
+        with pytest.raises(SourceTimeoutError, match="100 ms"):
+            await anext(aiter(source.stream()))
+        with pytest.raises(SourceError, match="same page"):
+            async for _each in source.stream():
+                pass
+
+
+async def test_a_token_that_lives_longer_than_any_clock(
+    service: Service, tmp_path: Path, oauth2: dict[str, Any]
+) -> None:
+    service.token |= {"expires_in": 10**400}
+    async with opened(service, tmp_path, connection=oauth2) as source:
+        assert await ids(source, CARD) == [1, 2]
+
+
 async def test_check_says_when_records_cannot_be_looked_at(service: Service, tmp_path: Path) -> None:
     rules = [{"to": "name.given_name", "from": "name.km", "transform": ["khmer_normalise"]}]
     fields = [each for each in SOURCE["record"]["fields"] if each != "name.km"]

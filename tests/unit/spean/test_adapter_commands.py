@@ -282,6 +282,7 @@ def test_new_keeps_a_password_in_a_file_of_its_own(tmp_path: Path, capsys: pytes
         (["new", "--from-json", "answer.json", "--table", "x"], 2, "goes with --from-sql"),
         (["new", "--from-json", "empty.json"], 1, "holds no record"),
         (["new", "--from-json", "nothing.json"], 1, "not JSON that can be read"),
+        (["new", "--from-json", "deep.json"], 1, "not JSON that can be read"),
         (["new", "--from-xlsx", "answer.json"], 1, ".xlsx or .csv"),
         (["new", "--from-sql", "empty.json"], 1, "no database URL"),
     ],
@@ -297,6 +298,7 @@ def test_new_used_wrongly(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "answer.json").write_text('[{"id": "1"}]')
     (tmp_path / "empty.json").write_text("[]")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     found, shown = spean(capsys, "new", *arguments)
