@@ -6,6 +6,7 @@ writes; the registry API awaits it before an answer leaves.
 
 import asyncio
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -95,6 +96,8 @@ class AccessStore:
             raise AccessLogError(f"the access record {self._path.name} cannot be used: {error}") from error
 
     def _open(self) -> None:
+        with self._path.open("ab") as file:
+            os.fchmod(file.fileno(), 0o600)  # before SQLite opens it: what it writes beside it takes over these rights
         database = sqlite3.connect(self._path, isolation_level=None, timeout=10)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
@@ -104,7 +107,6 @@ class AccessStore:
             database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
         elif version != VERSION:
             raise sqlite3.DatabaseError(f"it is of version {version}, this program writes {VERSION}")
-        self._path.chmod(0o600)
         self._database = database
 
     def _close(self) -> None:

@@ -35,6 +35,10 @@ def contents(folder: Path) -> bytes:
     return b"".join(each.read_bytes() for each in folder.glob("access.sqlite*"))
 
 
+def modes(folder: Path) -> dict[str, int]:
+    return {each.name: each.stat().st_mode & 0o777 for each in folder.glob("access.sqlite*")}
+
+
 async def test_only_what_is_declared_leaves_and_the_rest_is_named(tmp_path: Path) -> None:
     fields = ["name", "identifier[identifier_type=LOCAL_ID]"]
     async with running(make_adapter(tmp_path, release=release(NARROW | {"fields": fields}))) as caller:
@@ -235,6 +239,13 @@ async def test_values_are_values_whatever_stands_in_them(tmp_path: Path, value: 
         assert [each["status"] for each in results[2:]] == ["rjct", "rjct"]
         [whole] = await caller.results(search_message(search_item(P1)))
     assert whole["pagination"]["total_count"] == 1
+
+
+async def test_nobody_else_can_read_the_record_nor_what_is_beside_it(tmp_path: Path) -> None:
+    async with running(make_adapter(tmp_path)) as caller:
+        await caller.post(search_message(search_item(P1)))
+        rights = modes(tmp_path)
+    assert rights == dict.fromkeys(("access.sqlite", "access.sqlite-wal", "access.sqlite-shm"), 0o600)
 
 
 async def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
