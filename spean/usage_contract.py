@@ -19,7 +19,7 @@ def list_arguments(parser: argparse.ArgumentParser) -> None:
 
 def show_arguments(parser: argparse.ArgumentParser) -> None:
     """One contract or code list."""
-    parser.add_argument("name", metavar="NAME", help="a contract or code list, such as cambodia/person")
+    parser.add_argument("name", metavar="NAME[@VERSION]", help="a contract or code list, such as cambodia/person")
     parser.add_argument("version", nargs="?", metavar="VERSION", help="such as 1.0.0 (default: the newest)")
     parser.add_argument("--schema", action="store_true", help="the JSON Schema itself, as it is published")
     parser.add_argument("--examples", action="store_true", help="documents that it accepts and refuses, as JSON")

@@ -8,6 +8,7 @@ import json
 
 import contracts
 from spean.commands.columns import columns
+from spean.errors import UsageError
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -15,6 +16,9 @@ def run(arguments: argparse.Namespace) -> int:
     rows = _code_lists() if arguments.codes else _records()
     prefix = f"{arguments.family}/" if arguments.family else ""
     found = [row for row in rows if row["name"].startswith(prefix)]
+    if not found:
+        families = sorted({row["name"].partition("/")[0] for row in rows})
+        raise UsageError(f"There is no family {arguments.family!r}; there are {' and '.join(families)}.")
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))
         return 0

@@ -16,16 +16,18 @@ from spean.errors import UsageError
 
 def run(arguments: argparse.Namespace) -> int:
     """Print it."""
-    if arguments.name in contracts.code_list_names():
-        _code_list(arguments)
+    name, _at, beside = arguments.name.partition("@")  # as the other contract commands name a version
+    named = arguments.version or beside or None
+    if name in contracts.code_list_names():
+        _code_list(name, named, arguments)
         return 0
-    version = contract_version(arguments.name, arguments.version)
+    version = contract_version(name, named)
     if arguments.schema:
-        print(json.dumps(contracts.schema(arguments.name, version), ensure_ascii=False, indent=1))
+        print(json.dumps(contracts.schema(name, version), ensure_ascii=False, indent=1))
     elif arguments.examples:
-        _examples(arguments.name, version)
+        _examples(name, version)
     else:
-        _record(arguments.name, version)
+        _record(name, version)
     return 0
 
 
@@ -49,10 +51,10 @@ def _examples(name: str, version: str) -> None:
         print(f"# {each.title}: {what}\n{json.dumps(each.document, ensure_ascii=False, indent=1)}")
 
 
-def _code_list(arguments: argparse.Namespace) -> None:
+def _code_list(name: str, version: str | None, arguments: argparse.Namespace) -> None:
     if arguments.schema or arguments.examples:
-        raise UsageError(f"{arguments.name} is a code list: it has neither a schema of its own nor examples.")
-    found = contracts.code_list(arguments.name, code_list_version(arguments.name, arguments.version))
+        raise UsageError(f"{name} is a code list: it has neither a schema of its own nor examples.")
+    found = contracts.code_list(name, code_list_version(name, version))
     print(f"{found.name} {found.version}: {found.title.en} · {found.title.km}\n{found.description.en}")
     print(f"{found.description.km}\n")
     for line in columns([("CODE", "TITLE", ""), *_codes(found)]):

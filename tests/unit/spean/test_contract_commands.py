@@ -50,6 +50,11 @@ def test_show_a_record(capsys: pytest.CaptureFixture[str]) -> None:
     assert "required" in shown
 
 
+@pytest.mark.parametrize("name", ["cambodia/group", "dci/sex-category"])
+def test_show_takes_a_version_as_the_other_commands_do(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert spean(capsys, "show", f"{name}@1.0.0") == spean(capsys, "show", name, "1.0.0")
+
+
 def test_show_a_code_list(capsys: pytest.CaptureFixture[str]) -> None:
     shown = spean(capsys, "show", "dci/sex-category")[1]
     assert all(code in shown for code in contracts.code_list("dci/sex-category").codes)
@@ -67,6 +72,8 @@ def test_show_the_schema_and_the_examples(capsys: pytest.CaptureFixture[str]) ->
     ("arguments", "told"),
     [
         (["show", "cambodia/persn"], "Did you mean cambodia/person"),
+        (["list", "cambodja"], "There is no family 'cambodja'; there are cambodia and dci"),
+        (["show", "cambodia/person@9.9.9"], "has no version '9.9.9'; it has 1.0.0"),
         (["show", "cambodia/person", "9.9.9"], "has no version '9.9.9'; it has 1.0.0"),
         (["show", "dci/sex-category", "2.0.0"], "has no version"),
         (["validate", "nothing", "x.json"], "There is no contract 'nothing'"),
