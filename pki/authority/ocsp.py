@@ -47,6 +47,7 @@ class Responder:
             request = load_der_ocsp_request(der)
             key = self._responder_for(request)
             nonce = _nonce(request)
+            _require_serial(request)
         except (ValueError, NotImplementedError, UnsupportedAlgorithm) as error:
             _log.info("ocsp_request_malformed", reason=str(error))
             return _der(OCSPResponseBuilder.build_unsuccessful(OCSPResponseStatus.MALFORMED_REQUEST))
@@ -85,6 +86,12 @@ class Responder:
             revocation_time=revoked_at,
             revocation_reason=_told(standing.reason) if standing else None,
         )
+
+
+def _require_serial(request: OCSPRequest) -> None:
+    # No authority gives a negative one (RFC 5280 section 4.1.2.2), and a response with one cannot be built.
+    if request.serial_number < 0:
+        raise ValueError("the serial number is negative")
 
 
 def _told(reason: x509.ReasonFlags | None) -> x509.ReasonFlags | None:

@@ -36,7 +36,8 @@ def _refuse_a_second_first_time(url: str) -> None:
     # A node leaves files with locks beside its database, and one that was killed its write-ahead log. SQLite would even
     # take that one for the new database's.
     left = sorted([*path.parent.glob(f"{path.name}-*.lock"), *path.parent.glob(f"{path.name}-wal")])
-    if left:
+    # Another process may have made the database between the two looks, and opened it: then both files are there.
+    if left and not path.exists():
         raise DatabaseUnusable(
             f"{path}: the database is gone, though this server has used it ({left[0].name} is still there): put the "
             f"file back; or move {path.name}-* away, and restore a backup or begin with an empty message log."

@@ -124,6 +124,16 @@ def test_any_altered_ocsp_request_gets_an_answer(pilot: Pilot, data: st.DataObje
     assert _answer(pilot, bytes(request)).response_status in OCSPResponseStatus
 
 
+def test_a_negative_serial_number_gets_an_answer(pilot: Pilot) -> None:
+    serial = pilot.certificate.serial_number
+    octets = serial.to_bytes((serial.bit_length() + 7) // 8, "big")
+    request = _request(pilot, hashes.SHA256(), x509.OCSPNonce(b"n" * 16))
+    # DER puts a zero before octets whose first bit is set; that bit is the sign.
+    place = request.index(octets) - octets[0] // 0x80
+    negative = request[:place] + bytes([request[place] | 0x80]) + request[place + 1 :]
+    assert _answer(pilot, negative).response_status is OCSPResponseStatus.MALFORMED_REQUEST
+
+
 async def test_stamps_hold_what_was_asked(pilot: Pilot) -> None:
     response = await _stamp(pilot, nonce=2**64, cert_req=True, req_policy=POLICY)
     signed = _signed(response)

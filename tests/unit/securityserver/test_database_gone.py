@@ -39,3 +39,14 @@ def test_what_a_killed_server_left_is_a_trace_too(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnusable, match=r"node\.db-wal is still there"):
         open_node_database(database_url(tmp_path))
     assert (tmp_path / "node.db-wal").read_bytes() == b"what the kill left"
+
+
+def test_who_comes_while_another_process_makes_the_database_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_node_database(database_url(tmp_path)).close()
+    (tmp_path / "node.db-wal").touch()
+    looks = iter([False])
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path, **_: next(looks, True) if path.name == "node.db" else exists(path))
+    open_node_database(database_url(tmp_path)).close()
