@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from adapters import yamlfile
-from adapters.config import load_config
+from adapters.config import load_config, read_data
 from adapters.errors import ConfigError, SourceError
 from adapters.mapping import CompiledMapping, load_mapping
 from adapters.mapping.counting import Counting
@@ -44,7 +43,7 @@ def look(path: Path) -> Iterator[Finding]:
 
 def _files(path: Path) -> Iterator[Finding]:
     try:
-        data = yamlfile.load(path, "adapter")
+        data = read_data(path)
     except ConfigError as error:
         yield _finding(error)
         return

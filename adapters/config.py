@@ -20,7 +20,7 @@ from adapters.services import PACKAGED, PROGRAMMES, ServiceConfig, located, read
 from adapters.source import Connection, read_connection
 from serverkit.http import Listen
 
-__all__ = ["PACKAGED", "PROGRAMMES", "AdapterConfig", "ServiceConfig", "adapter_yaml", "load_config"]
+__all__ = ["PACKAGED", "PROGRAMMES", "AdapterConfig", "ServiceConfig", "adapter_yaml", "load_config", "read_data"]
 
 ACCESS_DAYS: Final = 1825  # five years: as long as a citizen may come and ask about a benefit
 TRANSACTION_DAYS: Final = 30
@@ -107,7 +107,7 @@ def load_config(path: Path) -> AdapterConfig:
 
     Paths in it, also that of an SQLite database, are relative to the file itself.
     """
-    data = yamlfile.parse(yamlfile.read(path), partial(_schema, str(path)), name=str(path))
+    data = read_data(path)
     file, folder = str(path), path.resolve().parent
     listen = _listen(file, "listen", data["listen"])
     return AdapterConfig(
@@ -124,6 +124,11 @@ def load_config(path: Path) -> AdapterConfig:
         signatures=_signatures(folder, data.get("signatures", {})),
         limits=Limits(**data.get("limits", {})),
     )
+
+
+def read_data(path: Path) -> dict[str, Any]:
+    """Return what stands in an adapter file, without the files that it names; raises :class:`ConfigError`."""
+    return yamlfile.parse(yamlfile.read(path), partial(_schema, str(path)), name=str(path))
 
 
 def _schema(file: str, document: object) -> str:

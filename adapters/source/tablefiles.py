@@ -25,7 +25,7 @@ _LOOKED_AT: Final = 4096
 _DOCTYPE: Final = b"<!DOCTYPE"
 _ERRORS: Final = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"})
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_NO_TEXT: Final = frozenset("\0\ufffd")
+_REPLACED: Final = "\ufffd"  # what a decoder writes where bytes are no text
 _MARK_BYTES: Final = 3
 _HIGH_BYTES: Final = frozenset({0x00, 0x17})  # of ASCII and Khmer characters in UTF-16; no text in UTF-8 begins so
 _KHMER_DIGITS: Final = {0x17E0 + digit: str(digit) for digit in range(10)}
@@ -150,14 +150,25 @@ def _csv_rows(definition: FilesDefinition, path: Path) -> Iterator[Row]:
                 cells = next(reader)
             except StopIteration:
                 return
-            except csv.Error:
-                yield Row(line, (), BadRow("-", "the quotation marks of the line do not match"))
+            except csv.Error as error:
+                yield Row(line, (), BadRow("-", _why_no_line(error)))
                 continue
-            yield Row(line, cells, None if _decoded(cells) else BadRow("-", f"has bytes that are not {encoding}"))
+            why = _why_no_text(cells, encoding)
+            yield Row(line, cells, None if why is None else BadRow("-", why))
 
 
-def _decoded(cells: Sequence[str]) -> bool:
-    return not any("\udc80" <= character <= "\udcff" or character in _NO_TEXT for cell in cells for character in cell)
+def _why_no_line(error: csv.Error) -> str:
+    """Tell the two apart; the library has one error for all."""
+    if "field limit" in str(error):
+        return f"a cell is longer than {csv.field_size_limit()} characters"
+    return "the quotation marks of the line do not match"
+
+
+def _why_no_text(cells: Sequence[str], encoding: str) -> str | None:
+    if any("\0" in cell for cell in cells):
+        return "has the character NUL, which no text has"
+    bad = any("\udc80" <= each <= "\udcff" or each == _REPLACED for cell in cells for each in cell)
+    return f"has bytes that are not {encoding}" if bad else None
 
 
 def guess_encoding(path: Path) -> str:

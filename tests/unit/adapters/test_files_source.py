@@ -131,6 +131,18 @@ def test_bytes_and_quotes_that_cannot_be_read_are_bad_rows(inbox: Path) -> None:
     source.close()
 
 
+def test_the_report_tells_what_is_wrong_with_a_line(inbox: Path) -> None:
+    write_csv(inbox / "a.csv", DARA)
+    with (inbox / "a.csv").open("ab") as file:
+        file.write(b'3,"a"b,,\r\n4,\xff\xfe,,\r\n5,a\0b,,\r\n6,' + b"x" * 140_000 + b",,\r\n")
+    source = opened(inbox)
+    assert names(source) == ["ដារ៉ា"]
+    reasons = [row[3] for row in bad_rows(source)]
+    for reason, said in zip(reasons, ("quotation marks", "are not utf-8", "NUL", "longer than"), strict=True):
+        assert said in reason
+    source.close()
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_encodings_are_told_apart(inbox: Path, encoding: str) -> None:
     path = write_csv(inbox / "a.csv", DARA, encoding=encoding)

@@ -48,6 +48,14 @@ def test_check_lists_what_is_open_in_all_files_at_once(tmp_path: Path, capsys: p
     assert "mapping.yaml: rules\n         neither mapped nor ignored with a reason: home.code" in shown
     assert "→ write a rule for each" in shown
     assert "nothing.yaml: file" in shown
+    assert "The source was not looked at" in spean(capsys, "check", path, "--against-data")[1]
+
+
+def test_check_of_an_old_file_says_what_replaced_its_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "adapter.yaml").write_text("adapter: old\nservice_code: person\nmapping: mapping.yaml\n")
+    code, shown = spean(capsys, "check", tmp_path / "adapter.yaml")
+    assert code == 1
+    assert "'code' (was service_code)" in shown
 
 
 def test_check_against_data_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
