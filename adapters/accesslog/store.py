@@ -59,6 +59,11 @@ class AccessStore:
         self._database: sqlite3.Connection | None = None
         self._swept = datetime.min.replace(tzinfo=UTC)
 
+    @property
+    def remembered(self) -> timedelta:
+        """How long it knows which messages were answered."""
+        return self._keep[1]
+
     async def open(self) -> None:
         """Open or make the file; raises :class:`AccessLogError`."""
         await self._run(self._open)

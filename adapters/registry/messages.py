@@ -7,6 +7,7 @@ The HTTP application reads the document first; the service then reads the messag
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import contracts
 from adapters.errors import MessageRejected, RequestRefused, SearchRejected
 from adapters.registry import strictjson
 from adapters.registry.operations import Kind, Operation
+from adapters.release.decision import SKEW
 
 VERSIONS: Final = contracts.versions("dci/request-header")
 VERSION: Final = VERSIONS[-1]
@@ -83,8 +85,24 @@ def correlation(header: Mapping[str, Any]) -> Correlation:
     return Correlation(header["message_id"], header["sender_id"], version if version in VERSIONS else VERSION)
 
 
-def read_message(document: Mapping[str, Any], operation: Operation, *, receiver: str, max_items: int) -> Message:
+def read_message(
+    document: Mapping[str, Any],
+    operation: Operation,
+    *,
+    receiver: str,
+    max_items: int,
+    at: datetime,
+    remembered: timedelta,
+) -> Message:
     """Check the envelope of a message.
+
+    Args:
+        document: with header and message.
+        operation: which of its forms it must have.
+        receiver: this registry.
+        max_items: at most so many searches.
+        at: now.
+        remembered: how long identifiers of messages are kept.
 
     Raises:
         RequestRefused: sender, receiver or message cannot be understood.
@@ -99,6 +117,7 @@ def read_message(document: Mapping[str, Any], operation: Operation, *, receiver:
         raise MessageRejected("rjct.version.invalid", f"send version {', '.join(VERSIONS)}")
     if header["action"] != operation.action:
         raise MessageRejected("rjct.action.not_supported", f"this path serves the action {operation.action!r}")
+    _check_time(header["message_ts"], at, remembered)
     transaction = message.get("transaction_id")
     if not isinstance(transaction, str) or not 0 < len(transaction) <= _MAX_LENGTH["message_id"]:
         raise RequestRefused(400, _BAD, "message.transaction_id is text of 1 to 99 characters")
@@ -168,6 +187,15 @@ def _check_header(header: Mapping[str, Any], version: str) -> None:
         if field in _HEADER_REASONS:
             raise MessageRejected(_HEADER_REASONS[field], say(error)) from error
         raise RequestRefused(400, _HEADER_ERRORS.get(field, _BAD), f"header: {say(error)}") from error
+
+
+def _check_time(sent: str, at: datetime, remembered: timedelta) -> None:
+    """Refuse what may have been answered and forgotten: whoever overheard it long ago could send it again."""
+    oldest = at - remembered + SKEW
+    if not oldest < datetime.fromisoformat(sent.upper()) <= at + SKEW:
+        raise MessageRejected(
+            "rjct.message_ts.invalid", f"send header.message_ts not in the future and within {remembered.days} days"
+        )
 
 
 def _first_missing(header: Mapping[str, Any]) -> str:

@@ -78,7 +78,14 @@ class Service:
         """
         asked = messages.correlation(document["header"])
         try:
-            message = messages.read_message(document, operation, receiver=self._sender_id, max_items=self._max_items)
+            message = messages.read_message(
+                document,
+                operation,
+                receiver=self._sender_id,
+                max_items=self._max_items,
+                at=datetime.now(UTC),
+                remembered=self._store.remembered,
+            )
             reply = await self._once(operation, message, caller, ledger)
         except MessageRejected as rejection:
             rejected = answers.rejected_answer(asked, operation, rejection, sender_id=self._sender_id)

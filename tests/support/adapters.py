@@ -1,6 +1,7 @@
 """Builds small mappings, sources and registries for tests of the adapters."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def search_message(*items: object, **header: Any) -> dict[str, Any]:
     head = {
         "version": "1.0.0",
         "message_id": "m-1",
-        "message_ts": NOW,
+        "message_ts": datetime.now(UTC).isoformat(),
         "action": "search",
         "sender_id": CLIENT,
         "total_count": len(items),

@@ -2,6 +2,7 @@ import asyncio
 import json
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,19 @@ async def test_a_header_field_that_is_missing(tmp_path: Path, name: str, reason:
     async with running(make_adapter(tmp_path)) as caller:
         _status, answer = await caller.post(GOOD | {"header": without(GOOD["header"], name)})
     assert answer["header"]["status_reason_code"] == f"rjct.{reason}.invalid"
+
+
+@pytest.mark.parametrize(("days", "status"), [(-30, "rjct"), (-29, "succ"), (0, "succ"), (1, "rjct")])
+async def test_a_message_is_no_older_than_what_is_remembered_of_messages(
+    tmp_path: Path, days: int, status: str
+) -> None:
+    """A copy of a message that was answered and forgotten would be answered again."""
+    sent = (datetime.now(UTC) + timedelta(days=days)).isoformat()
+    async with running(make_adapter(tmp_path)) as caller:
+        _status, answer = await caller.post(search_message(search_item(P1), message_ts=sent))
+    assert answer["header"]["status"] == status
+    if status == "rjct":
+        assert answer["header"]["status_reason_code"] == "rjct.message_ts.invalid"
 
 
 async def test_too_many_searches(tmp_path: Path) -> None:
