@@ -1,7 +1,8 @@
 """A REST server in the publicly documented shape of the patient system: token, beneficiary search, visits, code lists.
 
-It refuses to take visits in: nothing here writes. The paths, the token and the wrapper {success, http_code, message,
-data} are documented; the fields of ``data`` beyond what is said of them are an invention.
+It refuses whoever has no token. The paths, the token and the wrapper {success, http_code, message, data} are
+documented; the fields of ``data`` beyond what is said of them are an invention. A visit that is handed in is kept in
+the register, and found like the others.
 """
 
 import hmac
@@ -14,6 +15,7 @@ from aiohttp import web
 
 from adapters.synthetic.registers.pmrs import DIAGNOSES, FACILITIES
 from adapters.synthetic.servers.names import CLIENT
+from adapters.synthetic.servers.pmrsvisits import WrongVisitError, read_visit
 from adapters.synthetic.servers.rows import Rows
 from serverkit.http import new_application
 
@@ -25,6 +27,9 @@ _VISITS: Final = "SELECT b.*, x.* FROM visit x JOIN beneficiary b USING (patient
 _PREGNANCIES: Final = "SELECT b.*, x.* FROM pregnancy x JOIN beneficiary b USING (patient_no)"
 _WHERE: Final = "{select} WHERE b.{column} = ? LIMIT ?"
 _ALL: Final = "{select} ORDER BY {key} LIMIT ? OFFSET ?"
+_KNOWN: Final = "SELECT 1 FROM beneficiary WHERE patient_no = ?"
+_VISITS_OF: Final = "SELECT 1 FROM visit WHERE patient_no = ?"
+_ADD_VISIT: Final = "INSERT INTO visit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 STANDARD_DATA: Final[Mapping[str, Sequence[str]]] = {
     "marital_statuses": ("SINGLE", "MARRIED", "WIDOWED", "DIVORCED"),
     "admission_types": ("SELF", "REFERRED", "EMERGENCY"),
@@ -58,6 +63,7 @@ class PmrsServer:
         external = "/api/v1/external"
         app.router.add_get(f"{external}/beneficiary/search", self._search(_BENEFICIARY, beneficiary))
         app.router.add_get(f"{external}/visits", self._search(_VISITS, visit))
+        app.router.add_post(f"{external}/visits", self._take_visit)
         app.router.add_get(f"{external}/pregnancies", self._search(_PREGNANCIES, pregnancy))
         app.router.add_get(f"{external}/beneficiaries", self._list(_BENEFICIARY, "patient_no", beneficiary))
         app.router.add_get(f"{external}/visits/all", self._list(_VISITS, "visit_no", visit))
@@ -97,6 +103,22 @@ class PmrsServer:
             return _wrapped(200, "OK", [shape(row) for row in found])
 
         return answer
+
+    async def _take_visit(self, request: web.Request) -> web.Response:
+        refused = self._refused(request)
+        if refused:
+            return refused
+        try:
+            patient, values = read_visit(await request.json(), STANDARD_DATA)
+        except WrongVisitError as error:
+            return _wrapped(422, str(error))
+        except (ValueError, RecursionError):
+            return _wrapped(400, "The body is no JSON.")
+        if not self._rows.find(_KNOWN, patient):
+            return _wrapped(404, "Not found")
+        number = f"V{patient[1:]}{len(self._rows.find(_VISITS_OF, patient))}"
+        self._rows.add(_ADD_VISIT, number, patient, *values)
+        return _wrapped(200, "OK", {"visit_no": number})
 
     async def _standard_data(self, request: web.Request) -> web.Response:
         refused = self._refused(request)

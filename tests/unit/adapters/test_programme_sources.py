@@ -1,5 +1,7 @@
 """Every record of every register maps and holds its contract, and is found by the numbers that its service takes."""
 
+import asyncio
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -151,6 +153,48 @@ async def test_the_patient_system_answers_in_its_documented_shape(registers: Pat
     assert codes[0] == 200
     assert len(codes[1]["data"]) == len(pmrs_register.FACILITIES) == len(STANDARD_DATA["health_facilities"])  # type: ignore[arg-type]  # as above
     assert wrong[0] == 422
+
+
+VISIT = {
+    "facility": "HC0001",
+    "visit_type": "OPD",
+    "admitted": "2026-10-01",
+    "diagnosis": "J06",
+    "outcome": "CURED",
+    "payment_type": "HEF",
+    "amount_khr": 12_000,
+}
+
+
+async def test_the_patient_system_takes_a_visit_in_and_gives_it_out(registers: Path, tmp_path: Path) -> None:
+    patient = next(iter(read_truth(registers, "pmrs")))
+    own = tmp_path / "registers"
+    await asyncio.to_thread(shutil.copytree, registers, own)
+    form = {"grant_type": "client_credentials", "client_id": "spean", "client_secret": SECRET}
+    async with stand_ins(own, tmp_path) as standing, aiohttp.ClientSession() as session:
+        async with session.post(f"{standing.pmrs}/oauth/token", data=form) as response:
+            token = (await response.json())["access_token"]
+        visits, answers = f"{standing.pmrs}/api/v1/external/visits", []
+        said = VISIT | {"patient_no": patient}
+        wrong: list[dict[str, object]] = [
+            {"facility": "x"},
+            {"amount_khr": 1.5},
+            {"admitted": "01/10/2026"},
+            {"discharged": "2026-09-30"},
+        ]
+        headers = {"Authorization": f"Bearer {token}"}
+        for body in (said, *(said | each for each in wrong), said | {"patient_no": "nobody"}, [said]):
+            async with session.post(visits, json=body, headers=headers) as response:
+                answers.append((response.status, (await response.json())["data"]))
+        async with session.post(visits, json=said) as response:
+            assert response.status == 401
+        _, found = await get(f"{visits}?patient_no={patient}", token)
+        [service] = [each for each in standing.config("pmrs").services if each.code == "visits"]
+        assert await mapped(standing.config("pmrs").connection, service)
+    assert [status for status, _ in answers] == [200, 422, 422, 422, 422, 404, 422]
+    kept = {each["visit_no"]: each for each in found["data"]}  # type: ignore[attr-defined]  # as above
+    assert kept[answers[0][1]["visit_no"]]["amount_khr"] == 12_000
+    assert kept[answers[0][1]["visit_no"]]["discharged"] is None
 
 
 SOAP = '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>{body}</s:Body></s:Envelope>'
