@@ -59,7 +59,7 @@ def read_url(file: str, url: str) -> URL:
 def open_engine(file: str, url: URL, *, password: str | None, connections: int, timeout_ms: int) -> Engine:
     """Make an engine whose connections can only read; nothing is opened yet."""
     if url.drivername == "sqlite":
-        return _sqlite(url, connections)
+        return _sqlite(url, connections, timeout_ms)
     try:
         if url.drivername.startswith("postgresql"):
             return _postgresql(url.set(password=password), connections, timeout_ms)
@@ -68,11 +68,19 @@ def open_engine(file: str, url: URL, *, password: str | None, connections: int, 
         raise ConfigError(file, "source.url", f"needs {error.name}: install spean[adapters]") from error
 
 
-def _sqlite(url: URL, connections: int) -> Engine:
+def _sqlite(url: URL, connections: int, timeout_ms: int) -> Engine:
     path = Path(str(url.database)).resolve()
 
     def connect() -> sqlite3.Connection:
-        opened = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+        if not path.is_file():
+            raise SourceError(f"the database file {path} is not there")
+        opened = sqlite3.connect(
+            f"{path.as_uri()}?mode=ro",
+            timeout=timeout_ms / 1000,  # for a lock too, nobody waits longer than for a statement
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
         opened.execute("PRAGMA query_only = ON")
         return opened
 

@@ -52,7 +52,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     """Read a record; the files under ``tests/`` of a programme have it as ``local``."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"{path} is not JSON. Give a record as the source gives it.") from error
     record = data.get("local", data) if isinstance(data, dict) else data
     if not isinstance(record, dict):

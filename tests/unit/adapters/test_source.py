@@ -1,4 +1,5 @@
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,22 @@ def test_a_slow_statement_is_stopped(tmp_path: Path) -> None:
     )
     with pytest.raises(SourceTimeoutError):
         source(tmp_path, data, endless).find(query(Comparison("LOCAL_ID", Operator.EQ, ("x",))))
+
+
+def test_a_locked_database_is_not_waited_for_longer_than_a_statement(tmp_path: Path) -> None:
+    found, began = source(tmp_path, changed("statement_timeout_ms", 50)), time.monotonic()
+    with closing(sqlite3.connect(tmp_path / "people.sqlite", isolation_level=None)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(SourceTimeoutError):
+            found.find(query(Comparison("LOCAL_ID", Operator.EQ, ("x",))))
+    assert time.monotonic() - began < 3  # the library's own limit is five seconds
+
+
+def test_a_database_file_that_is_away_is_named(tmp_path: Path) -> None:
+    found = source(tmp_path)
+    (tmp_path / "people.sqlite").unlink()
+    with pytest.raises(SourceError, match=r"people\.sqlite is not there"):
+        found.find(query(Comparison("LOCAL_ID", Operator.EQ, ("x",))))
 
 
 def test_too_many_rows_of_a_record_are_an_error_not_a_cut(tmp_path: Path) -> None:

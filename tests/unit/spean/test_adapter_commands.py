@@ -118,6 +118,10 @@ def test_try_says_why_a_record_cannot_be_given(tmp_path: Path, capsys: pytest.Ca
         code, shown = spean(capsys, "try", path, file)
         assert code == 1
         assert problem in shown
+    file.write_text("[" * 100_000)
+    code, shown = spean(capsys, "try", path, file)
+    assert code == 1
+    assert "is not JSON" in shown
 
 
 @pytest.mark.parametrize(
