@@ -101,11 +101,11 @@ class Guess:
                 }
                 return self._write(word, path, [{"sex_code": name}], required=True)
             case "birth_date":
-                return self._write(word, path, [{"date": _day_format(samples)}])
+                return self._write(word, path, [*_to_ascii(samples), {"date": _day_format(samples)}])
             case "birth_year":
                 years = [int(each) for each in samples if each.isdigit()]
                 buddhist = bool(years) and max(years) > _BUDDHIST_YEAR
-                return self._write(word, path, ["buddhist_era_year" if buddhist else "integer"])
+                return self._write(word, path, [*_to_ascii(samples), "buddhist_era_year" if buddhist else "integer"])
             case "surname" | "given_name":
                 return self._name(path, word, samples, [])
             case _:
@@ -195,6 +195,11 @@ def _bare(name: str) -> str:
 
 def _texts(samples: Sequence[Any]) -> list[str]:
     return [str(each).strip() for each in samples if each not in (None, "") and not isinstance(each, dict | list)]
+
+
+def _to_ascii(samples: Sequence[str]) -> list[Any]:
+    """Khmer digits are turned first: days and numbers are read in one script."""
+    return ["khmer_digits"] if any(_KHMER.search(each) for each in samples) else []
 
 
 def _day_format(samples: Sequence[str]) -> dict[str, str]:

@@ -262,7 +262,7 @@ def test_new_from_a_workbook_with_khmer_headers(tmp_path: Path, capsys: pytest.C
     book = Workbook()
     page = book.active
     assert page is not None
-    for row in (["បញ្ជីសិស្ស"], ["លេខ", "គោត្តនាម", "នាមខ្លួន", "ភេទ", "ឆ្នាំកំណើត"], [1, "សុខ", SECRET, "ស្រី", 2553]):
+    for row in (["បញ្ជីសិស្ស"], ["លេខ", "គោត្តនាម", "នាមខ្លួន", "ភេទ", "ឆ្នាំកំណើត"], [1, "សុខ", SECRET, "ស្រី", "២៥៥៣"]):
         page.append(row)
     book.save(tmp_path / "pupils.xlsx")
     folder = tmp_path / "meals"
@@ -271,7 +271,7 @@ def test_new_from_a_workbook_with_khmer_headers(tmp_path: Path, capsys: pytest.C
     assert code == 0, shown
     (folder / "inbox" / "first.xlsx").write_bytes((tmp_path / "pupils.xlsx").read_bytes())
     rules = (folder / "mapping.yaml").read_text(encoding="utf-8")
-    assert "buddhist_era_year" in rules
+    assert "  - khmer_digits\n  - buddhist_era_year\n" in rules
     assert "ស្រី: female" in rules
     assert not [path for path in folder.glob("*.*") if SECRET in path.read_text(encoding="utf-8")]
 
