@@ -166,13 +166,7 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack, signer: S
     message_log = await MessageLog.open(database, bodies=BodyKeeping(partial(form_of, conf), keys))
     up.push_async_callback(message_log.close)
     session = await up.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
-    trust = TrustKeeper(
-        config.globalconf_directory,
-        config.server.anchor,
-        session,
-        clock,
-        refresh_seconds=config.globalconf.refresh_seconds,
-    )
+    trust = _trust(config, session, clock)
     in_use = partial(certificates_in_use, token)
     upkeep = OcspUpkeep(config.ocsp_directory, trust=trust.latest, certificates=in_use, clock=clock)
     trust.subscribe(upkeep.wake)
@@ -224,6 +218,11 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack, signer: S
         _downloads(config, message_log, conf, timestamps),
         Metrics(),
     )
+
+
+def _trust(config: NodeConfig, session: aiohttp.ClientSession, clock: Clock) -> TrustKeeper:
+    every = config.globalconf.refresh_seconds
+    return TrustKeeper(config.globalconf_directory, config.server.anchor, session, clock, refresh_seconds=every)
 
 
 def _patience(limits: Limits, slots: Slots) -> Patience:

@@ -7,10 +7,17 @@ every command has help, an example and a Khmer line.
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from spean import __version__, usage_adapter, usage_archive, usage_contract, usage_evidence, usage_sandbox
+from spean import (
+    __version__,
+    usage_adapter,
+    usage_archive,
+    usage_contract,
+    usage_evidence,
+    usage_sandbox,
+    usage_servers,
+)
 from spean.usage_access import client_arguments, report_arguments
 from spean.usage_log import export_arguments, list_arguments, show_arguments
 from spean.usage_verify import verify_arguments
@@ -39,139 +46,6 @@ class Group:
     khmer: str
 
 
-def _authority_init(parser: argparse.ArgumentParser) -> None:
-    _folder(parser)
-    parser.add_argument("--name", default="Spean Pilot", help="name in the certificates (default: %(default)s)")
-    parser.add_argument(
-        "--url",
-        default="http://127.0.0.1:8888",
-        help="where servers reach its OCSP responder and time-stamps (default: %(default)s)",
-    )
-
-
-def _authority_run(parser: argparse.ArgumentParser) -> None:
-    _folder(parser)
-    parser.add_argument(
-        "--listen", default="127.0.0.1:8888", metavar="HOST:PORT", help="address to serve on (default: %(default)s)"
-    )
-
-
-def _authority_sign(parser: argparse.ArgumentParser) -> None:
-    _folder(parser)
-    parser.add_argument("request", type=Path, metavar="REQUEST", help="the certificate request (PEM)")
-    parser.add_argument(
-        "--usage",
-        choices=("auth", "sign"),
-        required=True,
-        help="auth: the server's TLS certificate; sign: the member's signing certificate",
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="CERT", help="where to write the certificate (PEM)")
-
-
-def _authority_revoke(parser: argparse.ArgumentParser) -> None:
-    _folder(parser)
-    parser.add_argument("certificate", type=Path, metavar="CERT", help="the certificate to revoke, PEM or DER")
-    parser.add_argument(
-        "--reason", default="unspecified", help="such as keyCompromise or cessationOfOperation (default: %(default)s)"
-    )
-
-
-def _folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the authority's folder")
-    parser.add_argument("--pin-file", type=Path, metavar="FILE", help="file with the PIN (default: DIR.pin)")
-
-
-def _central_init(parser: argparse.ArgumentParser) -> None:
-    _central(parser)
-    parser.add_argument("--instance", required=True, help="the instance identifier, such as KH-PILOT")
-    parser.add_argument(
-        "--operator", default="GOV/AUTHORITY", metavar="CLASS/MEMBER", help="who governs it (default: %(default)s)"
-    )
-    parser.add_argument("--operator-name", default="Governing authority", help="its name (default: %(default)s)")
-    parser.add_argument(
-        "--listen", default="127.0.0.1:8090", metavar="HOST:PORT", help="address to serve on (default: %(default)s)"
-    )
-    parser.add_argument("--url", help="where nodes reach the central server, if not at that address")
-    parser.add_argument(
-        "--authority", type=Path, metavar="DIR-public", help="approve the authority that gave this folder"
-    )
-
-
-def _central(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", type=Path, metavar="CENTRAL.toml", help="the central server's configuration")
-
-
-def _node(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", type=Path, metavar="NODE.toml", help="the node's configuration")
-
-
-def _node_init(parser: argparse.ArgumentParser) -> None:
-    _node(parser)
-    parser.add_argument(
-        "--server", required=True, metavar="INSTANCE/CLASS/MEMBER/SERVER", help="the security server's identifier"
-    )
-    parser.add_argument("--anchor", type=Path, required=True, help="the configuration anchor from the authority")
-    parser.add_argument("--address", default="127.0.0.1", help="address for other servers (default: %(default)s)")
-    parser.add_argument("--message-port", type=int, default=5500, help="the instance's (default: %(default)s)")
-    parser.add_argument("--ocsp-port", type=int, default=5577, help="the instance's (default: %(default)s)")
-    parser.add_argument(
-        "--client",
-        default="127.0.0.1:8080",
-        metavar="HOST:PORT",
-        help="for the institution's own (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--metrics", default="127.0.0.1:9600", metavar="HOST:PORT", help="metrics, health (default: %(default)s)"
-    )
-
-
-def _node_request(parser: argparse.ArgumentParser) -> None:
-    _node(parser)
-    parser.add_argument("--usage", choices=("auth", "sign"), required=True, help="which certificate to ask for")
-    parser.add_argument("--organisation", required=True, help="the institution's name in the certificate")
-    parser.add_argument("--dns", help="the server's DNS name (default: its address); only for auth")
-    parser.add_argument(
-        "--member", metavar="INSTANCE/CLASS/MEMBER", help="who signs (default: the owner); only for sign"
-    )
-    parser.add_argument(
-        "--key",
-        choices=("ec-p256", "ec-p384", "rsa-2048", "rsa-3072", "rsa-4096"),
-        default="ec-p256",
-        help="kind of key (default: %(default)s)",
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="REQUEST", help="where to write the request (PEM)")
-
-
-def _node_import(parser: argparse.ArgumentParser) -> None:
-    _node(parser)
-    parser.add_argument("certificate", type=Path, metavar="CERT", help="the certificate that the authority issued")
-
-
-def _node_apply(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "config", type=Path, nargs="?", metavar="NODE.toml", help="the node (default: NODE.toml beside SERVICES.toml)"
-    )
-    parser.add_argument("services", type=Path, metavar="SERVICES.toml", help="clients, services and access rights")
-    parser.add_argument("--remove-all", action="store_true", help="the file has no client, and that is meant so")
-
-
-def _node_export(parser: argparse.ArgumentParser) -> None:
-    _node(parser)
-    parser.add_argument("--out", type=Path, metavar="SERVICES.toml", help="where to write (default: the screen)")
-
-
-def _nodes(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "configs", type=Path, nargs="+", metavar="NODE.toml", help="the node's configuration; several share the process"
-    )
-
-
-def _adapters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "configs", type=Path, nargs="+", metavar="ADAPTER.yaml", help="its configuration; several share the process"
-    )
-
-
 GROUPS: Final = (
     Group("authority", "a certification authority for pilots and tests", "អាជ្ញាធរបញ្ជាក់វិញ្ញាបនបត្រ សម្រាប់សាកល្បង"),
     Group("central", "the governing authority's central server", "ម៉ាស៊ីនមេកណ្ដាលរបស់អាជ្ញាធរគ្រប់គ្រង"),
@@ -192,7 +66,7 @@ COMMANDS: Final = (
         "make a certification authority, OCSP responder and time-stamping authority",
         "បង្កើតអាជ្ញាធរបញ្ជាក់វិញ្ញាបនបត្រថ្មី",
         ("spean authority init authority --name 'Pilot CA' --url http://ca.example.test:8888",),
-        _authority_init,
+        usage_servers.authority_init,
     ),
     Command(
         ("authority", "run"),
@@ -200,7 +74,7 @@ COMMANDS: Final = (
         "serve OCSP answers and time-stamps until stopped",
         "ដំណើរការសេវា OCSP និងត្រាពេលវេលា",
         ("spean authority run authority --listen 0.0.0.0:8888",),
-        _authority_run,
+        usage_servers.authority_run,
     ),
     Command(
         ("authority", "sign"),
@@ -208,7 +82,7 @@ COMMANDS: Final = (
         "issue the certificate that a request asks for",
         "ចេញវិញ្ញាបនបត្រតាមសំណើ",
         ("spean authority sign authority mop-auth.csr --usage auth --out mop-auth.pem",),
-        _authority_sign,
+        usage_servers.authority_sign,
     ),
     Command(
         ("authority", "revoke"),
@@ -216,7 +90,7 @@ COMMANDS: Final = (
         "revoke a certificate: servers stop trusting it when they next ask",
         "ដកហូតវិញ្ញាបនបត្រ",
         ("spean authority revoke authority mop-auth.pem",),
-        _authority_revoke,
+        usage_servers.authority_revoke,
     ),
     Command(
         ("central", "init"),
@@ -224,7 +98,7 @@ COMMANDS: Final = (
         "write a CENTRAL.toml to start from, and the signing key and anchor",
         "បង្កើតការកំណត់ដំបូងរបស់ម៉ាស៊ីនមេកណ្ដាល",
         ("spean central init CENTRAL.toml --instance KH-PILOT --authority authority-public",),
-        _central_init,
+        usage_servers.central_init,
     ),
     Command(
         ("central", "run"),
@@ -232,7 +106,7 @@ COMMANDS: Final = (
         "sign and distribute the global configuration until stopped",
         "ដំណើរការម៉ាស៊ីនមេកណ្ដាល",
         ("spean central run CENTRAL.toml",),
-        _central,
+        usage_servers.central,
     ),
     Command(
         ("node", "init"),
@@ -240,7 +114,7 @@ COMMANDS: Final = (
         "write a NODE.toml and make the token that will hold the node's keys",
         "បង្កើតការកំណត់ និងកន្លែងរក្សាសោរបស់ម៉ាស៊ីនមេ",
         ("spean node init NODE.toml --server KH-PILOT/GOV/MOP/SS1 --anchor anchor.xml",),
-        _node_init,
+        usage_servers.node_init,
     ),
     Command(
         ("node", "request"),
@@ -248,7 +122,7 @@ COMMANDS: Final = (
         "make a key and the certificate request for it",
         "បង្កើតសោ និងសំណើសុំវិញ្ញាបនបត្រ",
         ("spean node request NODE.toml --usage sign --organisation 'Ministry of Planning' --out mop-sign.csr",),
-        _node_request,
+        usage_servers.node_request,
     ),
     Command(
         ("node", "import"),
@@ -256,7 +130,7 @@ COMMANDS: Final = (
         "put an issued certificate beside its key",
         "នាំចូលវិញ្ញាបនបត្រដែលបានចេញ",
         ("spean node import NODE.toml mop-sign.pem",),
-        _node_import,
+        usage_servers.node_import,
     ),
     Command(
         ("node", "run"),
@@ -264,7 +138,7 @@ COMMANDS: Final = (
         "run the security server until stopped",
         "ដំណើរការម៉ាស៊ីនមេសុវត្ថិភាព",
         ("spean node run NODE.toml", "spean node run mop/NODE.toml nssf/NODE.toml"),
-        _nodes,
+        usage_servers.nodes,
     ),
     Command(
         ("node", "apply"),
@@ -272,7 +146,7 @@ COMMANDS: Final = (
         "make the node's clients, services and access rights those of a file",
         "កំណត់អតិថិជន សេវា និងសិទ្ធិចូលប្រើ តាមឯកសារ",
         ("spean node apply NODE.toml SERVICES.toml", "spean node apply SERVICES.toml"),
-        _node_apply,
+        usage_servers.node_apply,
     ),
     Command(
         ("node", "export"),
@@ -280,7 +154,7 @@ COMMANDS: Final = (
         "write the node's clients, services and access rights as a file",
         "សរសេរអតិថិជន សេវា និងសិទ្ធិចូលប្រើ ទៅជាឯកសារ",
         ("spean node export NODE.toml --out SERVICES.toml",),
-        _node_export,
+        usage_servers.node_export,
     ),
     Command(
         ("log", "list"),
@@ -343,7 +217,7 @@ COMMANDS: Final = (
         "archive what waits, once, and remove what was archived long ago",
         "រក្សាទុកកំណត់ត្រាដែលរង់ចាំ ក្នុងបណ្ណសារ ម្ដង",
         ("spean archive run NODE.toml",),
-        _node,
+        usage_servers.node,
     ),
     Command(
         ("archive", "verify"),
@@ -459,7 +333,7 @@ COMMANDS: Final = (
         "answer the shared standard's searches from a programme's own data",
         "ឆ្លើយសំណួរតាមស្តង់ដាររួម ពីទិន្នន័យកម្មវិធី",
         ("spean adapter serve ADAPTER.yaml", "spean adapter serve idpoor.yaml nssf.yaml"),
-        _adapters,
+        usage_servers.adapters,
     ),
     Command(
         ("adapter", "client"),
