@@ -21,8 +21,8 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class AccessEntry:
-    """One search: who, when, why, by which attributes, and which fields left."""
+class Found:
+    """One search as the report reads it: who, when, why, by which attributes, and which fields left."""
 
     at: datetime
     service: str
@@ -37,6 +37,12 @@ class AccessEntry:
     reason: str | None
     given: tuple[str, ...]
     records: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccessEntry(Found):
+    """One search, to be written: also whose data it was about."""
+
     subjects: frozenset[PersonId]
 
 
@@ -62,22 +68,3 @@ class Transaction:
     transaction_id: str
     correlation_id: str
     items: tuple[ItemStatus, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An entry as the report reads it."""
-
-    at: datetime
-    service: str
-    operation: str
-    client: str
-    via: str
-    xroad_id: str
-    purpose: str | None
-    basis: str | None
-    asked_by: tuple[str, ...]
-    outcome: Outcome
-    reason: str | None
-    given: tuple[str, ...]
-    records: int
