@@ -8,6 +8,7 @@ AdapterError
 │   └── UnknownCodeError     the registry holds a code that the mapping does not know
 ├── SourceError              the registry's database does not answer
 │   └── SourceTimeoutError   … within the time that it was given
+├── EventsError              the database of events cannot be used, or holds what cannot be read
 ├── AccessLogError           the access record cannot be written or read, so no answer leaves
 ├── SearchRejected           the caller's search cannot be done: a DCI reason (``rjct.…``) for one item of a message
 ├── MessageRejected          … for the whole message
@@ -63,6 +64,10 @@ class SourceTimeoutError(SourceError):
 
 class AccessLogError(AdapterError):
     """The access record cannot be written or read."""
+
+
+class EventsError(AdapterError):
+    """The database of events cannot be used, or holds what cannot be read with this key."""
 
 
 class SearchRejected(AdapterError):  # noqa: N818  # DCI's word: status rjct

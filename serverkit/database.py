@@ -9,7 +9,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,46 @@ def open_database(url: str, migrations: Migrations) -> Database:
     return _open_postgresql(parsed, migrations) if parsed.host else _open_sqlite(parsed, migrations)
 
 
+def open_guest(url: URL, migrations: Migrations) -> Database:
+    """Open a database that another program may own, and keep tables of our own beside that program's; blocks.
+
+    A guest changes nothing of its host: neither the file's mark nor its journal. A file that is not there is made.
+
+    Args:
+        url: with the password in it, if one is needed.
+        migrations: the guest's tables, with a version table of their own.
+
+    Raises:
+        DatabaseUnusable: not a supported URL, newer than the code, locked or unreadable.
+    """
+    shown = url.render_as_string(hide_password=True)
+    try:
+        if url.get_backend_name() == "sqlite":
+            database = _guest_file(url)
+        else:
+            database = Database(url, *(postgresql.engine(url, read_only=read_only) for read_only in (False, True)))
+        with database.transaction() as connection:
+            if database.is_postgresql:
+                postgresql.lock_migrations(connection)
+            migrate(connection, migrations)
+    except ModuleNotFoundError as error:
+        raise DatabaseUnusable(f"{shown}: PostgreSQL's driver is missing; install spean[postgresql].") from error
+    except NewerSchema as error:
+        raise DatabaseUnusable(f"{shown}: {error}") from error
+    except (OSError, sqlite3.Error, SQLAlchemyError) as error:
+        raise DatabaseUnusable(f"{shown}: cannot be opened ({_cause(error)}).") from error
+    return database
+
+
+def _guest_file(url: URL) -> Database:
+    path = Path(url.database or "")
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT, _OWNER_ONLY))
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+    return Database(url, *(_engine(url, begin, _on_connect_as_guest) for begin in (_on_begin_write, _on_begin_read)))
+
+
 def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
@@ -250,14 +290,20 @@ def _check_file(path: Path, application_id: int) -> None:
         raise DatabaseUnusable(f"{path}: the file is damaged ({verdict}); keep it, and restore a backup in its place.")
 
 
-def _engine(url: URL, on_begin: Any) -> Engine:  # noqa: ANN401 - an SQLAlchemy event listener
+def _engine(url: URL, on_begin: Any, on_connect: Any = None) -> Engine:  # noqa: ANN401 - SQLAlchemy's event listeners
     # An error would else quote what was being written: messages, with all that is in them.
     engine = create_engine(
         url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "cached_statements": 512}, hide_parameters=True
     )
-    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "connect", on_connect or _on_connect)
     event.listen(engine, "begin", on_begin)
     return engine
+
+
+def _on_connect_as_guest(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
 
 
 def _on_connect(connection: sqlite3.Connection, _record: object) -> None:

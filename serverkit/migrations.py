@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, column, inspect, select, table
 
 # A script's file is named by its revision: v0001_what_it_does.py; their order is the history.
 _SCRIPT: Final = re.compile(r"(v[0-9]{4})_\w+\.py")
@@ -21,10 +21,13 @@ class Migrations:
     Args:
         package: a package with a `versions` package of Alembic scripts inside.
         application_id: 32-bit number in the header of the file.
+        version_table: where a database remembers its revision; tables that are guests beside another program's have
+            one of their own.
     """
 
     package: str
     application_id: int
+    version_table: str = "alembic_version"
 
     @property
     def newest(self) -> str:
@@ -43,13 +46,13 @@ def migrate(connection: Connection, migrations: Migrations) -> None:
     Raises:
         NewerSchema: the database knows a migration that this code does not.
     """
-    if _applied(connection) != [migrations.newest]:
+    if _applied(connection, migrations.version_table) != [migrations.newest]:
         from serverkit.upgrades import upgrade  # noqa: PLC0415 - see there: seldom needed, slow to load
 
-        upgrade(connection, migrations.package)
+        upgrade(connection, migrations.package, migrations.version_table)
 
 
-def _applied(connection: Connection) -> list[str]:
-    if not inspect(connection).has_table("alembic_version"):
+def _applied(connection: Connection, version_table: str) -> list[str]:
+    if not inspect(connection).has_table(version_table):
         return []
-    return list(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
+    return list(connection.execute(select(column("version_num")).select_from(table(version_table))).scalars())

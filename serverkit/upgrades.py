@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from serverkit.migrations import NewerSchema
 
 
-def upgrade(connection: Connection, package: str) -> None:
+def upgrade(connection: Connection, package: str, version_table: str) -> None:
     """Apply what is missing, within the caller's transaction.
 
     Raises:
@@ -25,17 +25,17 @@ def upgrade(connection: Connection, package: str) -> None:
         config = Config()
         config.set_main_option("script_location", str(directory).replace("%", "%%"))
         scripts = ScriptDirectory.from_config(config)
-        applied = set(MigrationContext.configure(connection).get_current_heads())
+        applied = set(MigrationContext.configure(connection, opts={"version_table": version_table}).get_current_heads())
         known = {script.revision for script in scripts.walk_revisions()}
         if applied - known:
             raise NewerSchema(
                 "it was written by a newer version of this software; run that version, or restore an older backup."
             )
         if applied != set(scripts.get_heads()):
-            _run(connection, config, scripts)
+            _run(connection, config, scripts, version_table)
 
 
-def _run(connection: Connection, config: Config, scripts: ScriptDirectory) -> None:
+def _run(connection: Connection, config: Config, scripts: ScriptDirectory, version_table: str) -> None:
     environment = EnvironmentContext(
         config,
         scripts,
@@ -43,5 +43,7 @@ def _run(connection: Connection, config: Config, scripts: ScriptDirectory) -> No
         destination_rev="head",
     )
     with environment:
-        environment.configure(connection=connection, target_metadata=None, transactional_ddl=False)
+        environment.configure(
+            connection=connection, target_metadata=None, transactional_ddl=False, version_table=version_table
+        )
         environment.run_migrations()
