@@ -6,9 +6,9 @@ are told of what does not fit. The Social Protection Registry runs it and offers
 
 from adapters.crosswalk.deciding import Decision, decide
 from adapters.crosswalk.definition import Definition, load_definition
-
-from adapters.crosswalk.people import Person, persons
-
+from adapters.crosswalk.duplicates import Report, reports
+from adapters.crosswalk.people import Person
+from adapters.crosswalk.reviewing import ReviewError, decide_pair, waiting
 from adapters.crosswalk.taking import Crosswalk, Taken
 
 __all__ = [
@@ -16,8 +16,12 @@ __all__ = [
     "Decision",
     "Definition",
     "Person",
+    "Report",
+    "ReviewError",
     "Taken",
     "decide",
+    "decide_pair",
     "load_definition",
-    "persons",
+    "reports",
+    "waiting",
 ]

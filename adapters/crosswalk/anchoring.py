@@ -161,13 +161,17 @@ class Anchoring:
     def _note(self, connection: Connection, place: tuple[int, int], pair: Pair, at: datetime) -> int:
         table, (twin, person) = CROSSWALK_LINK, place
         needed = all(pair.levels[field] in good for field, good in self._definition.needs.items())
-        findings = set(pair.findings) | ({Finding.TWO_SPIDS} if pair.sure or Finding.TWO_NUMBERS in pair.findings else set())
+        findings = set(pair.findings) | (
+            {Finding.TWO_SPIDS} if pair.sure or Finding.TWO_NUMBERS in pair.findings else set()
+        )
         known = connection.execute(select(table).where(table.c.twin == twin, table.c.person == person)).one_or_none()
         if known is not None or not (findings or (needed and pair.weight >= self._definition.review)):
             return 0
         sealed = self._rows.key.seal({"why": pair.explanation(self._definition)})
         values = {"state": REVIEW, "basis": pair.basis, "weight": round(pair.weight * _CENT), "by": self._by}
-        statement = insert(table).values(twin=twin, person=person, sealed=sealed, human=0, at=milliseconds(at), **values)
+        statement = insert(table).values(
+            twin=twin, person=person, sealed=sealed, human=0, at=milliseconds(at), **values
+        )
         [link] = connection.execute(statement).inserted_primary_key or (0,)
         return self._rows.find(connection, link, sorted(findings), state=SUSPECTED, at=milliseconds(at))
 

@@ -108,32 +108,33 @@ def _name(one: Compared, other: Compared) -> str:
     if one.letters and other.letters:
         if one.letters == other.letters:
             return "exact"
-        if one.sound == other.sound and one.sound:
-            return "sound"
-        if min(len(one.sound), len(other.sound)) >= _SHORTEST_CLOSE and one_letter_apart(one.sound, other.sound):
-            return "close"
-        return "different"
+        return "sound" if one.sound == other.sound and one.sound else _near(one.sound, other.sound)
     if one.latin and other.latin:
-        if one.latin == other.latin:
-            return "latin"
-        near = min(len(one.latin), len(other.latin)) >= _SHORTEST_CLOSE and one_letter_apart(one.latin, other.latin)
-        return "close" if near else "different"
+        return "latin" if one.latin == other.latin else _near(one.latin, other.latin)
     return MISSING
+
+
+def _near(one: str, other: str) -> str:
+    near = min(len(one), len(other)) >= _SHORTEST_CLOSE and one_letter_apart(one, other)
+    return "close" if near else "different"
 
 
 def _birth(one: Person, other: Person) -> str:
     if not one.year or not other.year:
         return MISSING
-    apart = abs(one.year - other.year)
-    if apart:
+    if apart := abs(one.year - other.year):
         return "near_year" if apart <= _NEAR and not (one.born and other.born) else "different"
-    if not one.born or not other.born:
-        return "year"
-    if one.born == other.born:
-        return "new_year" if one.born.endswith(_NEW_YEAR) else "day"
-    if one.born.endswith(_NEW_YEAR) or other.born.endswith(_NEW_YEAR):
-        return "year"
-    (month, day), (other_month, other_day) = one.born.split("-")[1:], other.born.split("-")[1:]
+    return _day(one.born, other.born) if one.born and other.born else "year"
+
+
+def _day(one: str, other: str) -> str:
+    """Compare two days of one year."""
+    unknown = [each.endswith(_NEW_YEAR) for each in (one, other)]
+    if any(unknown):
+        return "new_year" if all(unknown) else "year"
+    (month, day), (other_month, other_day) = one.split("-")[1:], other.split("-")[1:]
+    if (month, day) == (other_month, other_day):
+        return "day"
     if (month, day) == (other_day, other_month):
         return "swapped"
     return "almost" if month == other_month or day == other_day else "same_year"
@@ -161,7 +162,7 @@ def _exclusive(one: Features, other: Features) -> str:
 
 def parts(one: Features) -> Mapping[str, tuple[str, ...]]:
     """Return what blocks are made of, each in all its forms: two persons are compared when they share a block."""
-    person = one.person
+    person, names = one.person, sorted((one.given.sound, one.surname.sound))
     year = (str(person.year),) if person.year else ()
     return {
         "given": _present(one.given.sound),
@@ -171,7 +172,7 @@ def parts(one: Features) -> Mapping[str, tuple[str, ...]]:
         "day": tuple(_days(person.born)),
         "village": _present(person.village),
         "sex": _present(person.sex),
-        "names": _present(one.given.sound and one.surname.sound and " ".join(sorted((one.given.sound, one.surname.sound)))),
+        "names": _present(" ".join(names) if all(names) else ""),
         "card": tuple(sorted(f"{kind} {value}" for kind, value in one.cards)),
     }  # fmt: skip
 

@@ -5,7 +5,7 @@ of a record.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, Final, Self
 
@@ -64,8 +64,8 @@ class Person:
 
     def to_json(self) -> dict[str, Any]:
         """Return what :meth:`from_json` takes, without what is empty."""
-        data = {each.name: getattr(self, each.name) for each in fields(self)}
-        numbers = {name: [list(astuple(each)) for each in data[name]] for name in _LISTS}
+        data = {name: getattr(self, name) for name in _FIELDS}
+        numbers = {name: [[each.kind, each.value, each.registry] for each in data[name]] for name in _LISTS}
         return {name: value for name, value in (data | numbers).items() if value}
 
     @classmethod
@@ -79,6 +79,7 @@ class Person:
         return frozenset(each.value for each in self.numbers if each.kind == kind)
 
 
+_FIELDS: Final = tuple(each.name for each in fields(Person))
 _LISTS: Final = ("numbers", "cards", "elsewhere")
 
 
@@ -95,11 +96,13 @@ def persons(registry: str, code: str, where: Where, record: Record) -> Iterator[
     cards, village = tuple(_numbers(code, household.get("group_identifier"))), _village(household.get("address"))
     for node in _at(record, where.people):
         info = next(_at(node, where.info), {})
-        found = dict.fromkeys((
-            *_numbers(code, node.get("member_identifier")),
-            *_numbers(code, info.get("member_identifier")),
-            *_numbers(code, info.get("identifier")),
-        ))
+        found = dict.fromkeys(
+            (
+                *_numbers(code, node.get("member_identifier")),
+                *_numbers(code, info.get("member_identifier")),
+                *_numbers(code, info.get("identifier")),
+            )
+        )
         key = next((each.value for each in found if each.kind == where.key), "")
         if key:
             yield _person(registry, key, info, tuple(found), (cards, village, record))

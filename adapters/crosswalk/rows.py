@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.crosswalk.comparing import Features, Gathered, features
 from adapters.crosswalk.definition import Definition
@@ -183,21 +184,10 @@ class Rows:
 
     def add_words(self, connection: Connection, kind: int, words: Mapping[int, Collection[bytes]]) -> None:
         """Let owners be found by words, beside those that find them already."""
-        wanted = {(word, owner) for owner, each in words.items() for word in each}
-        if wanted:
-            known = self.owners_exactly(connection, kind, words)
-            rows = [{"word": word, "kind": kind, "owner": owner} for word, owner in sorted(wanted - known)]
-            if rows:
-                connection.execute(insert(CROSSWALK_WORD), rows)
-
-    def owners_exactly(self, connection: Connection, kind: int, words: Mapping[int, object]) -> set[tuple[bytes, int]]:
-        """Return all words of owners."""
-        table = CROSSWALK_WORD
-        return {
-            (row.word, row.owner)
-            for part in chunks(words, _AT_ONCE)
-            for row in connection.execute(select(table).where(table.c.kind == kind, table.c.owner.in_(part)))
-        }
+        rows = [{"word": word, "kind": kind, "owner": owner} for owner, each in words.items() for word in each]
+        if rows:
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            connection.execute(dialect.insert(CROSSWALK_WORD).on_conflict_do_nothing(), rows)
 
     def drop_words(self, connection: Connection, kind: int, owners: Collection[int]) -> None:
         """Let owners be found no longer."""

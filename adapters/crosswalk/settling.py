@@ -5,12 +5,12 @@ person: the better one stays, and the other, or both when they are alike, go to 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, update
+from sqlalchemy import Connection, Row, bindparam, insert, update
 
 from adapters.crosswalk.comparing import Features
 from adapters.crosswalk.deciding import SCORE, Candidate, Decision, Finding, Outcome, Pair, decide
@@ -79,8 +79,8 @@ class Settling:
             kept = self._look(connection, cases)
             for case in cases:
                 case.decision = decide(self.definition, case.features, case.candidates)
-            demoted = self._seat(connection, cases) if self.definition.registries[cases[0].person.registry].unique else []
-            self._demote(connection, demoted, at)
+            if self.definition.registries[cases[0].person.registry].unique:
+                self._demote(connection, self._seat(connection, cases), at)
             self._write(connection, cases, kept, at, taken)
         return taken
 
@@ -106,6 +106,7 @@ class Settling:
         asked = {word for case in cases for word in (*rules[case.key], *blocks[case.key])}
         owners = self.rows.owners(connection, PERSON, asked)
         current = self.rows.current(connection, {each for found in owners.values() for each in found})
+        active = {each.id: each for each in current.values() if each.state == "active"}
         for case in cases:
             shared: dict[int, set[str]] = defaultdict(set)
             for word in blocks[case.key]:
@@ -116,16 +117,11 @@ class Settling:
                     shared[current[owner].id].add(rule)
             barred = {link.person for link in case.links if link.human}
             case.candidates = [
-                Candidate(person, current_by.features, frozenset(shared[person]))
-                for person, current_by in self._active(current, shared)
-                if person not in barred
+                Candidate(person, active[person].features, frozenset(shared[person]))
+                for person in sorted(shared)
+                if person in active and person not in barred
             ]
-        return {each.id: each for each in current.values()}
-
-    @staticmethod
-    def _active(current: Mapping[int, Kept], wanted: Iterable[int]) -> Iterator[tuple[int, Kept]]:
-        by_id = {each.id: each for each in current.values()}
-        return ((each, by_id[each]) for each in sorted(wanted) if by_id[each].state == "active")
+        return active
 
     # 3. Nobody twice where nobody is twice.
 
@@ -134,9 +130,7 @@ class Settling:
         own = {case.row.id for case in cases if case.row is not None}
         registry = cases[0].person.registry
         linked = self.rows.linked(connection, {case.chosen.person for case in cases if case.chosen})
-        sitting = [
-            row for rows in linked.values() for row in rows if row.registry == registry and row.id not in own
-        ]
+        sitting = [row for rows in linked.values() for row in rows if row.registry == registry and row.id not in own]
         links = self.rows.links(connection, [row.id for row in sitting])
         seats: dict[int, tuple[tuple[int, int, float], Row[Any] | Case]] = {}
         for row in sitting:
@@ -200,8 +194,7 @@ class Settling:
         left = {case.row.person for case in decided if case.row is not None and case.row.person is not None}
         self.refresh(connection, left | {case.row.person for case in stays if case.row is not None})
         taken.persons += len(cases)
-        for case in stays:
-            taken.linked += 1
+        taken.linked += len(stays)
         for case in decided:
             setattr(taken, case.decision.outcome.value, getattr(taken, case.decision.outcome.value) + 1)
 
@@ -301,15 +294,16 @@ class Settling:
 
     def _gather(self, connection: Connection, found: Iterable[tuple[Kept, Sequence[Person]]]) -> None:
         """Add to persons what records that were linked now tell of them."""
+        sealed, words = [], {}
         for kept, people in found:
             gathered = kept.gathered | self.telling(people)
             if gathered != kept.gathered:
-                sealed = self.rows.seal_person(kept.person, gathered)
-                connection.execute(
-                    update(CROSSWALK_PERSON).where(CROSSWALK_PERSON.c.id == kept.id).values(sealed=sealed)
-                )
-                folded = self.rows.folded(kept.person, gathered)
-                self.rows.add_words(connection, PERSON, {kept.id: self.rows.words.blocks(folded)})
+                sealed.append({"person_id": kept.id, "sealed": self.rows.seal_person(kept.person, gathered)})
+                words[kept.id] = set(self.rows.words.blocks(self.rows.folded(kept.person, gathered)))
+        if sealed:
+            which = CROSSWALK_PERSON.c.id == bindparam("person_id")
+            connection.execute(update(CROSSWALK_PERSON).where(which).values(sealed=bindparam("sealed")), sealed)
+            self.rows.add_words(connection, PERSON, words)
 
     def telling(self, people: Iterable[Person]) -> frozenset[Number]:
         """Return the numbers that count in comparing."""

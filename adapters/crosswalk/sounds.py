@@ -14,7 +14,7 @@ from typing import Final
 from contracts.khmer import CACHED, CACHED_LENGTH, comparison_key
 
 _COENG: Final = "\u17d2"
-_SILENT: Final = re.compile("[\u1780-\u17a2](?:\u17d2[\u1780-\u17a2])?[\u17b6-\u17c5]?\u17cd")  # killed by a toandakhiat
+_SILENT: Final = re.compile("[\u1780-\u17a2](?:\u17d2[\u1780-\u17a2])?[\u17b6-\u17c5]?\u17cd")  # by a toandakhiat
 _UNHEARD: Final = dict.fromkeys(map(ord, "\u17d2\u17c9\u17ca\u17cb\u17cc\u17ce\u17cf\u17d0\u17d1\u17d3\u17dd"), "")
 # One letter for those of one place in the mouth: the two series and the breath are what clerks hear least.
 _ALIKE: Final = {

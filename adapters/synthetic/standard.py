@@ -39,7 +39,9 @@ REGISTERS: Final = {
     "nssf": Register("nssf", "", "nssf.sqlite", "nssf"),
     "nsaf-mothers": Register("nsaf-pregnancy", "pregnancies.", "nsaf_pregnancy.sqlite", "nsaf_pregnancy"),
     "nsaf-children": Register("nsaf-pregnancy", "children.", "nsaf_pregnancy.sqlite", "nsaf_pregnancy"),
-    "family-package": Register("nsaf-family-package", "enrolment.", "nsaf_family_package.sqlite", "nsaf_family_package"),
+    "family-package": Register(
+        "nsaf-family-package", "enrolment.", "nsaf_family_package.sqlite", "nsaf_family_package"
+    ),
     "pmrs": Register("pmrs", "beneficiary.", "pmrs.sqlite", "pmrs"),
     "scholarships": Register("moeys-scholarships", "scholarship.", "moeys_scholarships", "moeys_scholarships"),
     "school-feeding": Register("school-feeding", "meals.", "school_feeding", "school_feeding"),
@@ -49,7 +51,7 @@ REGISTERS: Final = {
 """By the name that the crosswalk's file has for it."""
 _SHAPES: Final[dict[str, tuple[str, Callable[[Row], Record]]]] = {
     "pmrs": ("SELECT * FROM beneficiary ORDER BY patient_no", beneficiary),
-    "disability": ("SELECT * FROM disability_case ORDER BY CaseNo", lambda row: dict(zip(row.keys(), row, strict=True))),
+    "disability": ("SELECT * FROM disability_case ORDER BY CaseNo", dict),
 }
 
 
