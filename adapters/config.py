@@ -25,7 +25,7 @@ __all__ = ["PACKAGED", "PROGRAMMES", "AdapterConfig", "ServiceConfig", "adapter_
 ACCESS_DAYS: Final = 1825  # five years: as long as a citizen may come and ask about a benefit
 TRANSACTION_DAYS: Final = 30
 _LOOPBACK: Final = ("127.0.0.1", "::1")
-_FILES: Final = ("source", "mapping", "release")
+_FILES: Final = ("source", "mapping", "release", "write")
 _OLD_KEYS: Final = frozenset({"service_code", "base_path", "mapping", "record"})
 _OLD_FORM: Final = (
     "is of the form before services stood in a list: write 'services', each with 'code' (was service_code), "
