@@ -14,6 +14,7 @@ from typing import Any, Final
 import yaml
 
 from adapters import yamlfile
+from adapters.asynchronous.config import OwnSubscription, read_subscriptions
 from adapters.errors import ConfigError
 from adapters.registry.callers import Address, addresses
 from adapters.services import PACKAGED, PROGRAMMES, ServiceConfig, located, read_services
@@ -100,6 +101,7 @@ class AdapterConfig:
     callers: CallersConfig
     signatures: SignaturesConfig
     limits: Limits
+    subscriptions: tuple[OwnSubscription, ...] = ()
 
 
 def load_config(path: Path) -> AdapterConfig:
@@ -110,6 +112,8 @@ def load_config(path: Path) -> AdapterConfig:
     data = read_data(path)
     file, folder = str(path), path.resolve().parent
     listen = _listen(file, "listen", data["listen"])
+    services = read_services(file, folder, data["services"])
+    codes = frozenset(each.code for each in services)
     return AdapterConfig(
         file=file,
         adapter=data["adapter"],
@@ -118,11 +122,12 @@ def load_config(path: Path) -> AdapterConfig:
         tls=_tls(folder, data.get("tls")),
         sender_id=data["sender_id"],
         connection=read_connection(data["source"], file=file, folder=folder),
-        services=read_services(file, folder, data["services"]),
+        services=services,
         access=_access(folder, data),
         callers=_callers(file, folder, listen, data),
         signatures=_signatures(folder, data.get("signatures", {})),
         limits=Limits(**data.get("limits", {})),
+        subscriptions=read_subscriptions(file, data.get("subscriptions", ()), codes),
     )
 
 
