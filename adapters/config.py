@@ -14,6 +14,7 @@ from typing import Any, Final
 import yaml
 
 from adapters import yamlfile
+from adapters.asynchronous.config import OwnSubscription, read_subscriptions
 from adapters.errors import ConfigError
 from adapters.outbox.config import EventsConfig, read_events
 from adapters.registry.callers import Address, addresses
@@ -102,6 +103,7 @@ class AdapterConfig:
     signatures: SignaturesConfig
     limits: Limits
     events: EventsConfig | None
+    subscriptions: tuple[OwnSubscription, ...] = ()
 
 
 def load_config(path: Path) -> AdapterConfig:
@@ -113,6 +115,8 @@ def load_config(path: Path) -> AdapterConfig:
     file, folder = str(path), path.resolve().parent
     listen = _listen(file, "listen", data["listen"])
     connection = read_connection(data["source"], file=file, folder=folder)
+    services = read_services(file, folder, data["services"])
+    codes = frozenset(each.code for each in services)
     return AdapterConfig(
         file=file,
         adapter=data["adapter"],
@@ -121,12 +125,13 @@ def load_config(path: Path) -> AdapterConfig:
         tls=_tls(folder, data.get("tls")),
         sender_id=data["sender_id"],
         connection=connection,
-        services=read_services(file, folder, data["services"]),
+        services=services,
         access=_access(folder, data),
         callers=_callers(file, folder, listen, data),
         signatures=_signatures(folder, data.get("signatures", {})),
         limits=Limits(**data.get("limits", {})),
         events=read_events(data["events"], connection, file=file, folder=folder) if "events" in data else None,
+        subscriptions=read_subscriptions(file, data.get("subscriptions", ()), codes),
     )
 
 

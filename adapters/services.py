@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from adapters.capture.config import PublishConfig, read_publish
 from adapters.errors import ConfigError
 from adapters.mapping import CompiledMapping, compile_mapping, load_mapping
 from adapters.release import NOTHING, Release, load_release
@@ -31,6 +32,7 @@ class ServiceConfig:
         record_type: what the records are called in searches and answers.
         release: what may be given to whom.
         yes_when: attribute and codes that make a yes/no question a yes; None when any record does.
+        publish: what is told of its changes; None when it only answers.
     """
 
     code: str
@@ -41,6 +43,7 @@ class ServiceConfig:
     record_type: str
     release: Release
     yes_when: tuple[str, tuple[str, ...]] | None
+    publish: PublishConfig | None
 
 
 def read_services(file: str, folder: Path, data: Sequence[Mapping[str, Any]]) -> tuple[ServiceConfig, ...]:
@@ -72,6 +75,7 @@ def _service(file: str, folder: Path, place: int, data: Mapping[str, Any]) -> Se
         record_type=data["record"]["type"],
         release=_release(folder, data.get("release"), source, mappings.values()),
         yes_when=_yes_when(f"services.{place}.yes_when", file, data.get("yes_when"), source),
+        publish=read_publish(file, f"services.{place}.publish", data["publish"], source) if "publish" in data else None,
     )
 
 

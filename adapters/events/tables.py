@@ -52,11 +52,19 @@ INBOX: Final = Table(
     Column("at", BigInteger, nullable=False, index=True),
     Column("sender", String(_ADDRESS), nullable=False),
     Column("service", String(_CODE), nullable=False),
-    Column("kind", String(32), nullable=False),  # event, or message
+    Column("kind", String(32), nullable=False),  # event, or the action of a message
     Column("outcome", String(12), nullable=False),  # succ, rjct
     Column("sealed", LargeBinary, nullable=True),  # results and identifiers as the sender chose them
     Column("correlation", LargeBinary(32), nullable=True, index=True),
     Column("txn", LargeBinary(32), nullable=True, index=True),
+)
+
+REFERENCE: Final = Table(  # by what else a message of the inbox is asked for: its references, subscriptions' codes
+    "spean_reference",
+    META,
+    Column("hash", LargeBinary(32), primary_key=True),
+    Column("inbox", _BIG, primary_key=True),
+    Index("spean_reference_inbox", "inbox"),
 )
 
 SUBSCRIPTION: Final = Table(

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _known()
     _outbox()
     _position()
+    _reference()
     _request()
     _subscription()
     _synced()
@@ -135,6 +136,16 @@ def _position() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+
+
+def _reference() -> None:
+    op.create_table(
+        "spean_reference",
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("inbox", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("hash", "inbox"),
+    )
+    op.create_index("spean_reference_inbox", "spean_reference", ["inbox"])
 
 
 def _request() -> None:
