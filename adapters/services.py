@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from adapters.capture.config import PublishConfig, read_publish
 from adapters.errors import ConfigError
 from adapters.mapping import CompiledMapping, compile_mapping, load_mapping
 from adapters.release import NOTHING, Release, load_release
@@ -33,6 +34,7 @@ class ServiceConfig:
         release: what may be given to whom.
         yes_when: attribute and codes that make a yes/no question a yes; None when any record does.
         write: how records that others send are written here; None when none are taken.
+        publish: what is told of its changes; None when it only answers.
     """
 
     code: str
@@ -44,6 +46,7 @@ class ServiceConfig:
     release: Release
     yes_when: tuple[str, tuple[str, ...]] | None
     write: WriteDefinition | None
+    publish: PublishConfig | None
 
 
 def read_services(file: str, folder: Path, data: Sequence[Mapping[str, Any]]) -> tuple[ServiceConfig, ...]:
@@ -86,6 +89,7 @@ def _service(file: str, folder: Path, place: int, data: Mapping[str, Any]) -> Se
         release=_release(folder, data.get("release"), source, mappings.values()),
         yes_when=_yes_when(f"services.{place}.yes_when", file, data.get("yes_when"), source),
         write=load_write(located(folder, data["write"])) if "write" in data else None,
+        publish=read_publish(file, f"services.{place}.publish", data["publish"], source) if "publish" in data else None,
     )
 
 

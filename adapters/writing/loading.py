@@ -28,10 +28,8 @@ def load_write(path: Path) -> WriteDefinition:
     """Read a write file; raises :class:`ConfigError`."""
     file, data = str(path), yamlfile.load(path, "write")
     record = data["record"]
-    fields, children = (
-        record["fields"],
-        tuple(_child(file, name, each) for name, each in record.get("many", {}).items()),
-    )
+    fields: dict[str, str] = record["fields"]
+    children = tuple(_child(file, name, each) for name, each in record.get("many", {}).items())
     every = frozenset(fields) | {f"{each.path}.{field}" for each in children for field in each.fields}
     mapping = load_intake(path.parent / data["mapping"], every, frozenset(each.path for each in children))
     gone, wins = data.get("gone", {"events": [], "do": "reject"}), data["wins"]
