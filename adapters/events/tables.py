@@ -31,11 +31,15 @@ OUTBOX: Final = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("state", String(12), nullable=False),  # waiting, sent, rejected, dead, dropped
     Column("message", String(_ID), nullable=True),  # message_id of the message that carries it, once it is chosen
+    Column("lone", Integer, nullable=False, server_default="0"),  # goes alone: a message with others was refused
+    Column("queued", BigInteger, nullable=True),  # when it was handed to a queue outside, until that is over
     Column("recorded", Integer, nullable=False, server_default="0"),  # whether the access record has it
     Column("problem", String(_CODE), nullable=True),  # why the last attempt failed, without personal values
     Column("finished", BigInteger, nullable=True),
     Column("result", LargeBinary, nullable=True),  # sealed: what the receiver said of it
-    Index("spean_outbox_due", "state", "receiver", "due", "id"),
+    Index("spean_outbox_due", "state", "receiver", "due"),
+    Index("spean_outbox_order", "state", "receiver", "id"),
+    Index("spean_outbox_finished", "state", "finished"),
     Index("spean_outbox_person", "receiver", "person", "state", "id"),
     Index("spean_outbox_message", "message"),
 )
@@ -48,11 +52,19 @@ INBOX: Final = Table(
     Column("at", BigInteger, nullable=False, index=True),
     Column("sender", String(_ADDRESS), nullable=False),
     Column("service", String(_CODE), nullable=False),
-    Column("kind", String(32), nullable=False),  # event, or message
+    Column("kind", String(32), nullable=False),  # event, or the action of a message
     Column("outcome", String(12), nullable=False),  # succ, rjct
     Column("sealed", LargeBinary, nullable=True),  # results and identifiers as the sender chose them
     Column("correlation", LargeBinary(32), nullable=True, index=True),
     Column("txn", LargeBinary(32), nullable=True, index=True),
+)
+
+REFERENCE: Final = Table(  # by what else a message of the inbox is asked for: its references, subscriptions' codes
+    "spean_reference",
+    META,
+    Column("hash", LargeBinary(32), primary_key=True),
+    Column("inbox", _BIG, primary_key=True),
+    Index("spean_reference_inbox", "inbox"),
 )
 
 SUBSCRIPTION: Final = Table(

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _known()
     _outbox()
     _position()
+    _reference()
     _request()
     _subscription()
     _synced()
@@ -111,6 +112,8 @@ def _outbox() -> None:
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("message", sa.String(length=99), nullable=True),
+        sa.Column("lone", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("queued", sa.BigInteger(), nullable=True),
         sa.Column("recorded", sa.Integer(), server_default="0", nullable=False),
         sa.Column("problem", sa.String(length=255), nullable=True),
         sa.Column("finished", sa.BigInteger(), nullable=True),
@@ -118,7 +121,9 @@ def _outbox() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("key"),
     )
-    op.create_index("spean_outbox_due", "spean_outbox", ["state", "receiver", "due", "id"])
+    op.create_index("spean_outbox_due", "spean_outbox", ["state", "receiver", "due"])
+    op.create_index("spean_outbox_order", "spean_outbox", ["state", "receiver", "id"])
+    op.create_index("spean_outbox_finished", "spean_outbox", ["state", "finished"])
     op.create_index("spean_outbox_message", "spean_outbox", ["message"])
     op.create_index("spean_outbox_person", "spean_outbox", ["receiver", "person", "state", "id"])
 
@@ -131,6 +136,16 @@ def _position() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+
+
+def _reference() -> None:
+    op.create_table(
+        "spean_reference",
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("inbox", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("hash", "inbox"),
+    )
+    op.create_index("spean_reference_inbox", "spean_reference", ["inbox"])
 
 
 def _request() -> None:
