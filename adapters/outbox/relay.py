@@ -54,6 +54,7 @@ class Relay:
 
     async def run(self) -> None:
         """Send until cancelled."""
+        self._waker.bind()
         self._store.when_told(self._waker.ring)
         await self._queue.open()
         try:

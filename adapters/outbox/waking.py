@@ -12,16 +12,21 @@ from adapters.events.store import milliseconds
 
 
 class Waker:
-    """A bell that any thread can ring; make it in the loop in which it is waited for."""
+    """A bell that any thread can ring."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._rung = asyncio.Event()
+
+    def bind(self) -> None:
+        """Be heard in this loop from now on."""
+        self._loop = asyncio.get_running_loop()
 
     def ring(self) -> None:
         """Wake all who wait."""
         with suppress(RuntimeError):  # the loop has ended, and with it all who could wait
-            self._loop.call_soon_threadsafe(self._ring)
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._ring)
 
     def ticket(self) -> asyncio.Event:
         """Return what is to be waited for; take it before looking, so that nothing falls in between."""

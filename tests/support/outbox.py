@@ -43,7 +43,11 @@ def outgoing(key: str, *, person: str | None = "1", **others: Any) -> Outgoing:
         "receiver": RECEIVER,
         "path": "/registry/notify",
         "person": None if person is None else KEY.order("registration", person),
-        "body": {"reference_id": key, "timestamp": "2026-11-28T09:00:00+07:00", "data": {"person": person}},
+        "body": {
+            "reference_id": key,
+            "timestamp": "2026-11-28T09:00:00+07:00",
+            "data": {"reg_record_type": "Person", "reg_records": {"spid": f"9{person}"}, "person": person},
+        },
         "access": {"purpose": "ENROLMENT", "basis": "law", "given": ["sex"], "subjects": [["SPID", f"9{person}"]]},
     }
     return Outgoing(key=key, **values | others)
@@ -51,7 +55,7 @@ def outgoing(key: str, *, person: str | None = "1", **others: Any) -> Outgoing:
 
 def put_now(store: EventsStore, things: Sequence[Outgoing]) -> int:
     """Put things in a transaction of their own."""
-    return store.write_now(lambda connection: put(connection, KEY, things, at=datetime.now(UTC)))
+    return store.write_now(lambda connection: put(connection, store.key, things, at=datetime.now(UTC)))
 
 
 def table(store: EventsStore) -> list[Any]:
