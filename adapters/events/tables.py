@@ -143,6 +143,15 @@ KNOWN: Final = Table(  # the records of a service as they were when last told of
     Index("spean_known_round", "service", "round"),
 )
 
+BAD: Final = Table(  # records that cannot be given in the standard: tried again when they change, or the mapping does
+    "spean_bad",
+    META,
+    Column("service", String(_CODE), primary_key=True),
+    Column("person", LargeBinary(32), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # {"key", "reason"}
+)
+
 SYNCED: Final = Table(  # what a writer last took from a sender, to tell a local change from an old value
     "spean_synced",
     META,
