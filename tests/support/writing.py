@@ -16,13 +16,11 @@ from adapters.writing import Writer, load_write
 KEY = EventsKey(bytes(range(32)))
 SENDER = "KH/GOV/SPR/REGISTRY"
 NOW = datetime(2026, 11, 28, 5, 0, tzinfo=UTC)
-TABLES = (
-    "CREATE TABLE family (family_no VARCHAR(20) PRIMARY KEY, spr_no VARCHAR(20) UNIQUE, village VARCHAR(8) NOT NULL,"
-    " book VARCHAR(20), size INTEGER, registered DATE, state VARCHAR(4) NOT NULL, version INTEGER, changed VARCHAR(30))",
-    "CREATE TABLE line (line_no VARCHAR(30) PRIMARY KEY, family_no VARCHAR(20) NOT NULL, line INTEGER NOT NULL,"
-    " spid VARCHAR(20) UNIQUE, id_card VARCHAR(9), full_name VARCHAR(99) NOT NULL, sex VARCHAR(1) NOT NULL,"
-    " birth VARCHAR(10))",
-)
+FAMILY = """CREATE TABLE family (family_no VARCHAR(20) PRIMARY KEY, spr_no VARCHAR(20) UNIQUE,
+    village VARCHAR(8) NOT NULL, book VARCHAR(20), size INTEGER, registered DATE, state VARCHAR(4) NOT NULL, version INTEGER, changed VARCHAR(30))"""
+LINE = """CREATE TABLE line (line_no VARCHAR(30) PRIMARY KEY, family_no VARCHAR(20) NOT NULL, line INTEGER NOT NULL,
+    spid VARCHAR(20) UNIQUE, id_card VARCHAR(9), full_name VARCHAR(99) NOT NULL, sex VARCHAR(1) NOT NULL,
+    birth VARCHAR(10))"""
 INTAKE = """
 mapping: family-intake
 version: 1.0.0
@@ -41,11 +39,14 @@ rules:
     rules:
       - {to: spid, from: "member_identifier[identifier_type=SPID].identifier_value"}
       - {to: idCard, from: "member_identifier[identifier_type=KHM_ID].identifier_value"}
-      - {to: fullName, from: [demographic_info.name.surname, demographic_info.name.given_name], transform: [join_name: {separator: " "}]}
+      - to: fullName
+        from: [demographic_info.name.surname, demographic_info.name.given_name]
+        transform: [join_name: {separator: " "}]
       - {to: sex, from: demographic_info.sex, transform: [write_code: sex]}
       - {to: birth, from: demographic_info.birth_date, transform: [write_date: {format: ymd-slash}]}
 ignored:
-  - {reason: The registry does not keep it., paths: [assistance_unit, registration_status, member_identifier, member, registered_in, replaced_by, last_updated]}
+  - reason: A family is known by its own numbers.
+    paths: [assistance_unit, registration_status, member_identifier, member, registered_in, replaced_by, last_updated]
   - reason: The registry does not keep it.
     paths:
       - group.group_type
@@ -110,7 +111,16 @@ from:
 record:
   table: family
   key: family_no
-  fields: {{familyNo: family_no, sprNo: spr_no, village: village, book: book, size: size, registered: registered, state: state, version: version, changed: changed}}
+  fields:
+    familyNo: family_no
+    sprNo: spr_no
+    village: village
+    book: book
+    size: size
+    registered: registered
+    state: state
+    version: version
+    changed: changed
   many:
     lines:
       table: line
@@ -169,7 +179,7 @@ def open_registry(folder: Path, url: str) -> Registry:
     """Make the tables in a new database."""
     store = open_events(url, KEY, config="adapter.yaml")
     found = Registry(folder, store)
-    for each in TABLES:
+    for each in (FAMILY, LINE):
         found.run(each)
     return found
 
