@@ -25,7 +25,7 @@ OUTBOX: Final = Table(
     Column("receiver", String(_ADDRESS), nullable=False),
     Column("path", String(_CODE), nullable=False),
     Column("person", LargeBinary(32), nullable=True),
-    Column("sealed", LargeBinary, nullable=False),  # {"body", "access"}
+    Column("sealed", LargeBinary, nullable=False),  # {"to", "body", "access"}
     Column("created", BigInteger, nullable=False),
     Column("due", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
