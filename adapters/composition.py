@@ -1,17 +1,27 @@
 """Makes the parts of one adapter out of its configuration: sources, services, keys, access record, application.
 
-It refuses keys that others can read and clients that cannot be read. Nothing is opened yet;
+It refuses keys that others can read and clients that cannot be read. Nothing but the database of events is opened yet;
 :func:`adapters.serve.serve` opens and closes what it makes.
 """
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from adapters.accesslog import AccessStore, load_key, make_key
 from adapters.config import AdapterConfig, ServiceConfig
+from adapters.events import EventsStore, load_events_key, make_events_key, open_events
+from adapters.outbox.config import EventsConfig, limits_of
+from adapters.outbox.delivery import Delivery
+from adapters.outbox.embedded import EmbeddedQueue
+from adapters.outbox.relay import Queue, Relay
+from adapters.outbox.transport import HttpTransport
+from adapters.outbox.waking import Waker
+from adapters.outbox.watching import Watch
 from adapters.registry import signing
 from adapters.registry.app import AppLimits, RegistryApp, Signatures
 from adapters.registry.callers import Callers
@@ -25,6 +35,8 @@ from adapters.registry.service import Service
 from adapters.registry.tokens import TokenIssuer, load_clients
 from adapters.source import open_source
 
+Job = Callable[[], Awaitable[None]]
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -35,6 +47,8 @@ class Parts:
     monitor: Monitor
     app: RegistryApp
     tls: ssl.SSLContext | None
+    events: EventsStore | None = None
+    jobs: tuple[Job, ...] = ()  # run beside the application until the adapter stops, and are cancelled then
 
 
 def compose(config: AdapterConfig) -> Parts:
@@ -58,7 +72,60 @@ def compose(config: AdapterConfig) -> Parts:
         public=Public(config.sender_id, tokens, [each for each in (key, tokens.key if tokens else None) if each]),
         limits=AppLimits(config.limits.body_bytes, config.limits.request_seconds, config.limits.concurrent_queries),
     )
-    return Parts(services, store, monitor, app, _tls(config, pinned))
+    tls = _tls(config, pinned)
+    events = _events(config)
+    jobs: list[Job] = []
+    if config.events is not None and events is not None:
+        jobs.append(_outbox(config, config.events, events, Parts(services, store, monitor, app, tls), key))
+    return Parts(services, store, monitor, app, tls, events, tuple(jobs))
+
+
+def _events(config: AdapterConfig) -> EventsStore | None:
+    return None if config.events is None else open_events_store(config.events)
+
+
+def open_events_store(events: EventsConfig) -> EventsStore:
+    """Open the tables of events, with a new key when there is none yet; blocks. Raises :class:`ConfigError`."""
+    make_events_key(events.key_file)
+    key = load_events_key(events.key_file, config=events.file)
+    password = None if events.database.password is None else events.database.password.read()
+    return open_events(events.database.url, key, config=events.file, password=password)
+
+
+def _outbox(
+    config: AdapterConfig, events: EventsConfig, store: EventsStore, parts: Parts, key: SigningKey | None
+) -> Job:
+    """Make what sends; raises :class:`ConfigError`."""
+    watch = Watch(parts.monitor.metrics, timedelta(minutes=events.late_minutes))
+    watch.register(parts.monitor.checks)
+    transport = HttpTransport(
+        events.security_server, config.sender_id, seconds=events.timeout_seconds, file=config.file
+    )
+    delivery = Delivery(
+        store,
+        parts.store,
+        transport,
+        sender_id=config.sender_id,
+        sign=dict if key is None else partial(signing.sign, key=key),
+        retry=events.retry,
+        watch=watch,
+    )
+    waker = Waker()
+    queue = _queue(events, store, delivery, waker)
+    relay = Relay(store, queue, waker, watch, keep_days=events.keep_days)
+
+    async def send() -> None:
+        try:
+            await relay.run()
+        finally:
+            await transport.close()
+
+    return send
+
+
+def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker) -> Queue:
+    limits = partial(limits_of, events.receivers)
+    return EmbeddedQueue(store, delivery, waker, limits)
 
 
 def _tls(config: AdapterConfig, pinned: frozenset[bytes]) -> ssl.SSLContext | None:

@@ -7,8 +7,10 @@ AdapterError
 ├── RecordError              a record of the registry cannot be given in the standard: names mapping, rule and path
 │   └── UnknownCodeError     the registry holds a code that the mapping does not know
 ├── SourceError              the registry's database does not answer
-│   └── SourceTimeoutError   … within the time that it was given
+│   ├── SourceTimeoutError   … within the time that it was given
+│   └── RecordUnreadable     one record of it is not as the source file declares
 ├── EventsError              the database of events cannot be used, or holds what cannot be read
+├── CaptureStopped           what a capture saw cannot be true, or staff must decide about it
 ├── AccessLogError           the access record cannot be written or read, so no answer leaves
 ├── SearchRejected           the caller's search cannot be done: a DCI reason (``rjct.…``) for one item of a message
 ├── MessageRejected          … for the whole message
@@ -62,12 +64,20 @@ class SourceTimeoutError(SourceError):
     """The registry's database took longer than the source allows."""
 
 
+class RecordUnreadable(SourceError):  # noqa: N818  # what became of one record
+    """A record of the registry has more rows than declared, or a value that no record can have."""
+
+
 class AccessLogError(AdapterError):
     """The access record cannot be written or read."""
 
 
 class EventsError(AdapterError):
     """The database of events cannot be used, or holds what cannot be read with this key."""
+
+
+class CaptureStopped(AdapterError):  # noqa: N818  # what became of it
+    """A capture or load does not go on before the institution's staff have looked."""
 
 
 class SearchRejected(AdapterError):  # noqa: N818  # DCI's word: status rjct

@@ -6,7 +6,7 @@ cannot be written. The command line calls :func:`serve`, several at once where a
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, Literal
@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 
 from adapters.accesslog import AccessStore
-from adapters.composition import compose
+from adapters.composition import Job, compose
 from adapters.config import AdapterConfig, load_config
 from adapters.errors import AccessLogError, ConfigError, SourceError
 from adapters.registry.service import Service
@@ -40,6 +40,8 @@ async def serve(adapter_yaml: Path, *, stop: asyncio.Event, ready: Callable[[str
     config = await asyncio.to_thread(load_config, adapter_yaml)
     parts = await asyncio.to_thread(compose, config)
     async with AsyncExitStack() as stack:
+        if parts.events is not None:
+            stack.push_async_callback(parts.events.close)
         for service in parts.services:
             stack.push_async_callback(service.close)
             await _check(config, service)
@@ -55,8 +57,21 @@ async def serve(adapter_yaml: Path, *, stop: asyncio.Event, ready: Callable[[str
         _log.info("adapter_started", adapter=config.adapter, url=url, services=paths, synthetic=synthetic)
         if ready is not None:
             ready(url)
-        await stop.wait()
+        await _run(parts.jobs, stop)
     _log.info("adapter_stopped", adapter=config.adapter)
+
+
+async def _run(jobs: Sequence[Job], stop: asyncio.Event) -> None:
+    """Run what works beside the application until it is to stop."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(_job(each)) for each in jobs]
+        await stop.wait()
+        for each in running:
+            each.cancel()
+
+
+async def _job(job: Job) -> None:
+    await job()
 
 
 async def _check(config: AdapterConfig, service: Service) -> None:

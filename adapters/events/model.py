@@ -15,11 +15,20 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field of a record, a dotted path of its contract, whose value is another; None where there is none."""
+    """One field of a record whose value is another; None where there is none.
+
+    Args:
+        field: a dotted path of its contract, lists passed through.
+        old: what it was.
+        new: what it is.
+        of: type and value of an identifier of the list's element that it stands in, the innermost one; None outside
+            lists. A list whose elements have no identifiers is one field.
+    """
 
     field: str
     old: Any
     new: Any
+    of: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,8 @@ class Event:
         record_type: DCI's ``reg_record_type``.
         version: of the record's contract.
         record: as it is now, in the standard; empty when it is gone.
-        changes: what is different; empty for a new record.
+        changes: what is different; empty for a new record; every field of the top level, with ``new`` None, when it is
+            gone, so that who keeps it finds which one it was.
     """
 
     event_id: str

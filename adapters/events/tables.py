@@ -25,17 +25,21 @@ OUTBOX: Final = Table(
     Column("receiver", String(_ADDRESS), nullable=False),
     Column("path", String(_CODE), nullable=False),
     Column("person", LargeBinary(32), nullable=True),
-    Column("sealed", LargeBinary, nullable=False),  # {"body", "access"}
+    Column("sealed", LargeBinary, nullable=False),  # {"to", "body", "access"}
     Column("created", BigInteger, nullable=False),
     Column("due", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("state", String(12), nullable=False),  # waiting, sent, rejected, dead, dropped
     Column("message", String(_ID), nullable=True),  # message_id of the message that carries it, once it is chosen
+    Column("lone", Integer, nullable=False, server_default="0"),  # goes alone: a message with others was refused
+    Column("queued", BigInteger, nullable=True),  # when it was handed to a queue outside, until that is over
     Column("recorded", Integer, nullable=False, server_default="0"),  # whether the access record has it
     Column("problem", String(_CODE), nullable=True),  # why the last attempt failed, without personal values
     Column("finished", BigInteger, nullable=True),
     Column("result", LargeBinary, nullable=True),  # sealed: what the receiver said of it
-    Index("spean_outbox_due", "state", "receiver", "due", "id"),
+    Index("spean_outbox_due", "state", "receiver", "due"),
+    Index("spean_outbox_order", "state", "receiver", "id"),
+    Index("spean_outbox_finished", "state", "finished"),
     Index("spean_outbox_person", "receiver", "person", "state", "id"),
     Index("spean_outbox_message", "message"),
 )
@@ -48,11 +52,19 @@ INBOX: Final = Table(
     Column("at", BigInteger, nullable=False, index=True),
     Column("sender", String(_ADDRESS), nullable=False),
     Column("service", String(_CODE), nullable=False),
-    Column("kind", String(32), nullable=False),  # event, or message
+    Column("kind", String(32), nullable=False),  # event, or the action of a message
     Column("outcome", String(12), nullable=False),  # succ, rjct
     Column("sealed", LargeBinary, nullable=True),  # results and identifiers as the sender chose them
     Column("correlation", LargeBinary(32), nullable=True, index=True),
     Column("txn", LargeBinary(32), nullable=True, index=True),
+)
+
+REFERENCE: Final = Table(  # by what else a message of the inbox is asked for: its references, subscriptions' codes
+    "spean_reference",
+    META,
+    Column("hash", LargeBinary(32), primary_key=True),
+    Column("inbox", _BIG, primary_key=True),
+    Index("spean_reference_inbox", "inbox"),
 )
 
 SUBSCRIPTION: Final = Table(
@@ -131,12 +143,22 @@ KNOWN: Final = Table(  # the records of a service as they were when last told of
     Index("spean_known_round", "service", "round"),
 )
 
+BAD: Final = Table(  # records that cannot be given in the standard: tried again when they change, or the mapping does
+    "spean_bad",
+    META,
+    Column("service", String(_CODE), primary_key=True),
+    Column("person", LargeBinary(32), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # {"key", "reason"}
+)
+
 SYNCED: Final = Table(  # what a writer last took from a sender, to tell a local change from an old value
     "spean_synced",
     META,
     Column("service", String(_CODE), primary_key=True),
     Column("person", LargeBinary(32), primary_key=True),  # EventsKey.order(service, key of the local record)
-    Column("sealed", LargeBinary, nullable=False),  # {"key", "local", "record"}: as it was written, and as it was sent
+    Column("sealed", LargeBinary, nullable=False),  # what was written of each field, and the sender's time of it
+    Column("link", LargeBinary(32), nullable=True, index=True),  # of the number by which it is found, were it gone
     Column("digest", LargeBinary(32), nullable=False),  # of the record as it was sent
     Column("sender", String(_ADDRESS), nullable=False),
     Column("event_at", BigInteger, nullable=False),  # the sender's time of the newest event applied
@@ -155,6 +177,8 @@ CONFLICT: Final = Table(
     Column("field", String(_CODE), nullable=False),
     Column("kept", String(12), nullable=False),  # sent, local
     Column("sealed", LargeBinary, nullable=False),  # {"key", "sent", "local"}
+    Column("decided", String(12), nullable=True),  # sent, local: what staff said of it
+    Column("decided_at", BigInteger, nullable=True),
 )
 
 CROSSWALK_PERSON: Final = Table(  # one a SPID

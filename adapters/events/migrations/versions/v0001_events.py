@@ -13,15 +13,28 @@ _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Create all tables."""
+    _bad()
     _conflict()
     _inbox()
     _job()
     _known()
     _outbox()
     _position()
+    _reference()
     _request()
     _subscription()
     _synced()
+
+
+def _bad() -> None:
+    op.create_table(
+        "spean_bad",
+        sa.Column("service", sa.String(length=255), nullable=False),
+        sa.Column("person", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("service", "person"),
+    )
 
 
 def _conflict() -> None:
@@ -36,6 +49,8 @@ def _conflict() -> None:
         sa.Column("field", sa.String(length=255), nullable=False),
         sa.Column("kept", sa.String(length=12), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("decided", sa.String(length=12), nullable=True),
+        sa.Column("decided_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_spean_conflict_at", "spean_conflict", ["at"])
@@ -111,6 +126,8 @@ def _outbox() -> None:
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("message", sa.String(length=99), nullable=True),
+        sa.Column("lone", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("queued", sa.BigInteger(), nullable=True),
         sa.Column("recorded", sa.Integer(), server_default="0", nullable=False),
         sa.Column("problem", sa.String(length=255), nullable=True),
         sa.Column("finished", sa.BigInteger(), nullable=True),
@@ -118,7 +135,9 @@ def _outbox() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("key"),
     )
-    op.create_index("spean_outbox_due", "spean_outbox", ["state", "receiver", "due", "id"])
+    op.create_index("spean_outbox_due", "spean_outbox", ["state", "receiver", "due"])
+    op.create_index("spean_outbox_order", "spean_outbox", ["state", "receiver", "id"])
+    op.create_index("spean_outbox_finished", "spean_outbox", ["state", "finished"])
     op.create_index("spean_outbox_message", "spean_outbox", ["message"])
     op.create_index("spean_outbox_person", "spean_outbox", ["receiver", "person", "state", "id"])
 
@@ -131,6 +150,16 @@ def _position() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+
+
+def _reference() -> None:
+    op.create_table(
+        "spean_reference",
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("inbox", _BIG, nullable=False),
+        sa.PrimaryKeyConstraint("hash", "inbox"),
+    )
+    op.create_index("spean_reference_inbox", "spean_reference", ["inbox"])
 
 
 def _request() -> None:
@@ -185,9 +214,11 @@ def _synced() -> None:
         sa.Column("service", sa.String(length=255), nullable=False),
         sa.Column("person", sa.LargeBinary(length=32), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("link", sa.LargeBinary(length=32), nullable=True),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("sender", sa.String(length=1300), nullable=False),
         sa.Column("event_at", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("service", "person"),
     )
+    op.create_index("ix_spean_synced_link", "spean_synced", ["link"])
