@@ -14,6 +14,7 @@ from spean import (
     usage_adapter,
     usage_archive,
     usage_contract,
+    usage_crosswalk,
     usage_evidence,
     usage_sandbox,
     usage_servers,
@@ -56,6 +57,7 @@ GROUPS: Final = (
         "contract", "the shared data standard: records, code lists, examples", "ស្តង់ដារទិន្នន័យរួម៖ កំណត់ត្រា បញ្ជីកូដ និងឧទាហរណ៍"
     ),
     Group("adapter", "a programme's data in the shared standard", "ទិន្នន័យកម្មវិធី តាមស្តង់ដាររួម"),
+    Group("crosswalk", "which numbers of which registries are one person", "លេខណា នៅបញ្ជីណា ជារបស់បុគ្គលតែម្នាក់"),
     Group("sandbox", "a whole instance on this computer", "ប្រព័ន្ធសាកល្បងទាំងមូល លើកុំព្យូទ័រនេះ"),
 )
 
@@ -342,6 +344,44 @@ COMMANDS: Final = (
         "អនុញ្ញាតឱ្យអតិថិជនសួរអាដាប់ទ័រដោយមិនឆ្លងកាត់ស្ពាន",
         ("spean adapter client clients.yaml backend-1 --client KH/GOV/NSAF/FAMILY --secret-file backend-1.secret",),
         client_arguments,
+    ),
+    Command(
+        ("crosswalk", "build"),
+        "spean.commands.crosswalk_build:run",
+        "read registries and link their records with persons; again at any time",
+        "អានបញ្ជីនានា ហើយភ្ជាប់កំណត់ត្រាទៅនឹងបុគ្គល",
+        (
+            "spean crosswalk build CROSSWALK.yaml spr.yaml idpoor.yaml nssf.yaml",
+            "spean crosswalk build CROSSWALK.yaml --from nssf=members.jsonl",
+        ),
+        usage_crosswalk.build_arguments,
+    ),
+    Command(
+        ("crosswalk", "review"),
+        "spean.commands.crosswalk_review:run",
+        "look at pairs that wait, side by side, and decide: one person or two",
+        "ពិនិត្យគូដែលរង់ចាំ ទន្ទឹមគ្នា ហើយសម្រេច៖ បុគ្គលម្នាក់ ឬពីរ",
+        (
+            "spean crosswalk review CROSSWALK.yaml",
+            "spean crosswalk review CROSSWALK.yaml --decide 12-a1b2c3 same --reason 'asked the commune'",
+        ),
+        usage_crosswalk.review_arguments,
+    ),
+    Command(
+        ("crosswalk", "show"),
+        "spean.commands.crosswalk_show:run",
+        "show a person's numbers, and why each record is linked",
+        "បង្ហាញលេខរបស់បុគ្គលម្នាក់ និងមូលហេតុនៃការភ្ជាប់នីមួយៗ",
+        ("spean crosswalk show CROSSWALK.yaml --id SPID:-",),
+        usage_crosswalk.show_arguments,
+    ),
+    Command(
+        ("crosswalk", "duplicates"),
+        "spean.commands.crosswalk_duplicates:run",
+        "list what does not fit together, as the owners are told",
+        "បង្ហាញអ្វីដែលមិនស៊ីគ្នា ដូចដែលម្ចាស់កំណត់ត្រាត្រូវបានប្រាប់",
+        ("spean crosswalk duplicates CROSSWALK.yaml", "spean crosswalk duplicates CROSSWALK.yaml --json"),
+        usage_crosswalk.duplicates_arguments,
     ),
     Command(
         ("access-report",),
