@@ -5,7 +5,7 @@ It refuses keys that others can read and clients that cannot be read. Nothing bu
 """
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from adapters.accesslog import AccessStore, load_key, make_key
+from adapters.capture.assembly import Publishers, publishers
 from adapters.config import AdapterConfig, ServiceConfig
 from adapters.events import EventsStore, load_events_key, make_events_key, open_events
 from adapters.outbox.config import EventsConfig, limits_of
@@ -77,6 +78,7 @@ def compose(config: AdapterConfig) -> Parts:
     jobs: list[Job] = []
     if config.events is not None and events is not None:
         jobs.append(_outbox(config, config.events, events, Parts(services, store, monitor, app, tls), key))
+        jobs += _publishing(config, config.events, events, services, monitor).jobs
     return Parts(services, store, monitor, app, tls, events, tuple(jobs))
 
 
@@ -121,6 +123,14 @@ def _outbox(
             await transport.close()
 
     return send
+
+
+def _publishing(
+    config: AdapterConfig, events: EventsConfig, store: EventsStore, services: Sequence[Service], monitor: Monitor
+) -> Publishers:
+    """Make what notices changes and what loads."""
+    pairs = [(each, service.registry.source) for each, service in zip(config.services, services, strict=True)]
+    return publishers(pairs, store, monitor, at_source=events.at_source, sender_id=config.sender_id)
 
 
 def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker) -> Queue:
