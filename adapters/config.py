@@ -16,6 +16,7 @@ import yaml
 from adapters import yamlfile
 from adapters.asynchronous.config import OwnSubscription, read_subscriptions
 from adapters.errors import ConfigError
+from adapters.outbox.config import EventsConfig, read_events
 from adapters.registry.callers import Address, addresses
 from adapters.services import PACKAGED, PROGRAMMES, ServiceConfig, located, read_services
 from adapters.source import Connection, read_connection
@@ -101,6 +102,7 @@ class AdapterConfig:
     callers: CallersConfig
     signatures: SignaturesConfig
     limits: Limits
+    events: EventsConfig | None
     subscriptions: tuple[OwnSubscription, ...] = ()
 
 
@@ -112,6 +114,7 @@ def load_config(path: Path) -> AdapterConfig:
     data = read_data(path)
     file, folder = str(path), path.resolve().parent
     listen = _listen(file, "listen", data["listen"])
+    connection = read_connection(data["source"], file=file, folder=folder)
     services = read_services(file, folder, data["services"])
     codes = frozenset(each.code for each in services)
     return AdapterConfig(
@@ -121,12 +124,13 @@ def load_config(path: Path) -> AdapterConfig:
         metrics=_listen(file, "metrics", data["metrics"]) if "metrics" in data else None,
         tls=_tls(folder, data.get("tls")),
         sender_id=data["sender_id"],
-        connection=read_connection(data["source"], file=file, folder=folder),
+        connection=connection,
         services=services,
         access=_access(folder, data),
         callers=_callers(file, folder, listen, data),
         signatures=_signatures(folder, data.get("signatures", {})),
         limits=Limits(**data.get("limits", {})),
+        events=read_events(data["events"], connection, file=file, folder=folder) if "events" in data else None,
         subscriptions=read_subscriptions(file, data.get("subscriptions", ()), codes),
     )
 

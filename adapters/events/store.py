@@ -19,6 +19,7 @@ from adapters.events.keys import EventsKey
 from adapters.events.migrations import EVENTS
 from serverkit.database import Database, DatabaseUnusable, open_guest
 
+TOLD: Final = "spean outbox"  # in a connection's notes: this transaction wrote something that is to be sent
 _READERS: Final = 2
 _T = TypeVar("_T")
 
@@ -29,6 +30,7 @@ class EventsStore:
     def __init__(self, database: Database, key: EventsKey) -> None:
         self.database = database
         self.key = key
+        self._listeners: list[Callable[[], None]] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="events-write")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="events-read")
 
@@ -44,9 +46,18 @@ class EventsStore:
         """As :meth:`write`, blocking: for commands, and for work that is in a thread already."""
         try:
             with self.database.transaction() as connection:
-                return work(connection)
+                result = work(connection)
+                told = connection.info.pop(TOLD, False)
         except SQLAlchemyError as error:
             raise EventsError(_told(error)) from None
+        if told:
+            for each in self._listeners:
+                each()
+        return result
+
+    def when_told(self, listener: Callable[[], None]) -> None:
+        """Call ``listener``, in any thread, after each transaction that wrote something to be sent is durable."""
+        self._listeners.append(listener)
 
     def read_now(self, work: Callable[[Connection], _T]) -> _T:
         """As :meth:`read`, blocking."""

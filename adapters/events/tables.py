@@ -31,11 +31,15 @@ OUTBOX: Final = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("state", String(12), nullable=False),  # waiting, sent, rejected, dead, dropped
     Column("message", String(_ID), nullable=True),  # message_id of the message that carries it, once it is chosen
+    Column("lone", Integer, nullable=False, server_default="0"),  # goes alone: a message with others was refused
+    Column("queued", BigInteger, nullable=True),  # when it was handed to a queue outside, until that is over
     Column("recorded", Integer, nullable=False, server_default="0"),  # whether the access record has it
     Column("problem", String(_CODE), nullable=True),  # why the last attempt failed, without personal values
     Column("finished", BigInteger, nullable=True),
     Column("result", LargeBinary, nullable=True),  # sealed: what the receiver said of it
-    Index("spean_outbox_due", "state", "receiver", "due", "id"),
+    Index("spean_outbox_due", "state", "receiver", "due"),
+    Index("spean_outbox_order", "state", "receiver", "id"),
+    Index("spean_outbox_finished", "state", "finished"),
     Index("spean_outbox_person", "receiver", "person", "state", "id"),
     Index("spean_outbox_message", "message"),
 )

@@ -86,7 +86,8 @@ class CallSource:
         async for page in self._pages(request, request.parameters):
             for record in page:
                 number += 1
-                yield Placed(self._place(record, number), record)
+                key = self._key(record)
+                yield Placed(f"record {number}" if key is None else f"{self._definition.key} {key}", record, key)
 
     async def count(self) -> int | None:
         """Not told: services say it, if at all, on their pages."""
@@ -142,10 +143,9 @@ class CallSource:
         value = None if self._definition.key is None else next(at_path(record, self._definition.key), None)
         return ("number", number) if value is None or isinstance(value, dict | list) else ("key", value)
 
-    def _place(self, record: Record, number: int) -> str:
-        key = self._definition.key
-        value = None if key is None else next(at_path(record, key), None)
-        return f"record {number}" if value is None else f"{key} {value}"
+    def _key(self, record: Record) -> str | None:
+        value = None if self._definition.key is None else next(at_path(record, self._definition.key), None)
+        return None if value is None or isinstance(value, dict | list) else str(value)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from adapters.errors import ConfigError
 from adapters.source.engines import read_url
 
 MAX_SECRET_BYTES: Final = 64 * 1024  # no key or password is longer: it is the wrong file
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _NEEDS: Final = {"sql": ("url",), "rest": ("url",), "soap": ("wsdl",), "files": ("folder",)}
 _TAKES: Final = {
     "sql": {"url", "password_file"},
@@ -200,7 +200,7 @@ def check_web_url(file: str, key: str, url: str) -> str:
         raise ConfigError(file, key, "has credentials in it: put them in files")
     if parts.scheme not in {"http", "https"} or not host:
         raise ConfigError(file, key, "is not an http or https URL")
-    if parts.scheme == "http" and host not in _LOOPBACK:
+    if parts.scheme == "http" and host not in LOOPBACK:
         raise ConfigError(file, key, "must be https, since it leads to another machine")
     return url
 

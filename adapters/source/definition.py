@@ -30,11 +30,12 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """The table with one row per record."""
+    """The table with one row per record; ``identity`` is the column by which one is known again, where not the key."""
 
     table: str
     key: str
     fields: tuple[Field, ...]
+    identity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def files_definition(file: str, data: dict[str, Any]) -> FilesDefinition:
     """Read what the schema ``source-files`` has checked; raises :class:`ConfigError`."""
     record = data["record"]
     columns = _columns(file, data)
-    root = Root(RECORDS, LINE, _fields(record["fields"], columns))
+    root = Root(RECORDS, LINE, _fields(record["fields"], columns), columns[record["key"]].name)
     manies = tuple(_many(path, each, columns) for path, each in record.get("many", {}).items())
     shared = common(file, data, data["timeout_ms"], paths_of(root, (), manies))
     shared["attributes"] = {

@@ -26,10 +26,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A record of a whole registry, and where the institution's staff find it: ``uuid 17``, ``line 7``."""
+    """A record of a whole registry, and where the institution's staff find it: ``uuid 17``, ``line 7``.
+
+    ``key`` is what it is known by again; None where the source declares no key.
+    """
 
     place: str
     record: Record
+    key: str | None = None
 
 
 class Source(Protocol):

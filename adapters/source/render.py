@@ -4,7 +4,7 @@ It refuses attributes, operators, values and codes that the source does not decl
 no text of a caller ever becomes SQL text. Pure: it needs no database.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from operator import eq, ge, gt, le, lt, ne
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    bindparam,
     column,
     func,
     literal,
@@ -30,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import NullType, TypeEngine
 
 from adapters.errors import SearchRejected
 from adapters.source.comparing import attribute_of, checked
@@ -100,14 +101,36 @@ def count_statement(source: SqlDefinition, query: Query) -> Select[Any]:
 
 
 def batch_statement(source: SqlDefinition, after: Any, limit: int) -> Select[Any]:  # noqa: ANN401  # a key's value
-    """Select as a page does, the next ``limit`` records by key after one; ``after`` None is the start."""
+    """Select as a page does, and names, the next ``limit`` records by key after one; ``after`` None is the start."""
     root = source.root
-    names = [root.key, *(field.column for field in root.fields), *(one.parent for one in source.ones)]
-    wanted: list[ColumnElement[Any]] = [column(each) for each in names]
-    statement: Select[Any] = select(*wanted).select_from(table_of(root.table))
+    statement = _roots(source).add_columns(column(root.identity or root.key))
     if after is not None:
         statement = statement.where(column(root.key) > after)
     return statement.order_by(column(root.key)).limit(limit)
+
+
+def keys_statement(source: SqlDefinition, keys: Sequence[str]) -> Select[Any]:
+    """Select as a page does, the records of some keys."""
+    return _roots(source).where(_is_one_of(source.root.key, keys))
+
+
+def fitting_statement(source: SqlDefinition, where: Filter, keys: Sequence[str]) -> Select[Any]:
+    """Select the names of those among some records that a filter holds for: the keys narrow it, so that none scans."""
+    name = source.root.identity or source.root.key
+    found: Select[Any] = select(column(name)).select_from(table_of(source.root.table))
+    return found.where(_is_one_of(name, keys)).where(condition(source, where))
+
+
+def _roots(source: SqlDefinition) -> Select[Any]:
+    root = source.root
+    names = [root.key, *(field.column for field in root.fields), *(one.parent for one in source.ones)]
+    wanted: list[ColumnElement[Any]] = [column(each) for each in names]
+    return select(*wanted).select_from(table_of(root.table))
+
+
+def _is_one_of(name: str, keys: Sequence[str]) -> ColumnElement[bool]:
+    """Bind without a type: the database reads the text as what its column holds, a number too."""
+    return column(name).in_([bindparam(None, each, type_=NullType(), unique=True) for each in keys])
 
 
 def sample_statement(source: SqlDefinition, attribute: Attribute) -> Select[Any]:

@@ -14,9 +14,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from adapters.errors import ConfigError, SearchRejected, SourceError, SourceTimeoutError
-from adapters.source.definition import Field, Many, One, Root, SourceDefinition, SqlDefinition
+from adapters.source.assembling import assemble, fitting_of, records_of
+from adapters.source.definition import Many, One, Root, SourceDefinition, SqlDefinition
 from adapters.source.engines import open_engine, read_url, reading, timed_out
-from adapters.source.filters import Query
+from adapters.source.filters import Filter, Query
 from adapters.source.protocol import Found, Placed, Record
 from adapters.source.render import (
     TOO_MANY,
@@ -27,7 +28,6 @@ from adapters.source.render import (
     sample_statement,
     table_of,
 )
-from adapters.source.values import plain
 
 BATCH: Final = 500  # records in memory while a whole registry is read: some hundred KB
 
@@ -63,7 +63,7 @@ class SqlSource:
             if total > query.max_matches:
                 raise SearchRejected(TOO_MANY, f"more than {query.max_matches} records match: narrow the search")
             rows = [tuple(row) for row in connection.execute(page)]
-            return Found(total, tuple(self._assemble(connection, rows)))
+            return Found(total, tuple(assemble(self.definition, connection, rows)))
 
     def batches(self) -> Iterator[list[Placed]]:
         """Yield the whole registry in the order of its key; each batch is a read of its own, under the timeout."""
@@ -71,11 +71,26 @@ class SqlSource:
         while True:
             with self._reading() as connection:
                 rows = [tuple(row) for row in connection.execute(batch_statement(self.definition, last, BATCH))]
-                records = list(self._assemble(connection, rows))
-            yield [Placed(f"{key} {row[0]}", record) for row, record in zip(rows, records, strict=True)]
+                records = list(assemble(self.definition, connection, rows))
+            yield [Placed(f"{key} {row[0]}", record, str(row[-1])) for row, record in zip(rows, records, strict=True)]
             if len(rows) < BATCH:
                 return
             last = rows[-1][0]
+
+    def by_key(self, keys: Sequence[str]) -> dict[str, Record]:
+        """Return the records that are there, by their keys; raises :class:`SourceError`."""
+        with self._reading() as connection:
+            return records_of(self.definition, connection, keys)
+
+    def fitting(self, where: Filter, keys: Sequence[str]) -> frozenset[str]:
+        """Return which of some records a filter holds for.
+
+        Raises:
+            SearchRejected: the source does not declare what the filter names.
+            SourceError: the database does not answer, or not in time.
+        """
+        with self._reading() as connection:
+            return fitting_of(self.definition, connection, where, keys)
 
     def count(self) -> int | None:
         """Count the records; None when the database needs longer for that than a statement may take."""
@@ -146,35 +161,6 @@ class SqlSource:
         except (SQLAlchemyError, PoolTimeoutError) as error:
             raise SourceError(f"source {self.definition.name}: {type(error).__name__}") from None
 
-    def _assemble(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> Iterator[Record]:
-        source, width = self.definition, 1 + len(self.definition.root.fields)
-        ones = [
-            (one, _by_key(connection, one, {row[width + place] for row in rows}))
-            for place, one in enumerate(source.ones)
-        ]
-        manies = [(many, self._rows_of(connection, many, [row[0] for row in rows])) for many in source.manies]
-        for row in rows:
-            record = _object(source.root.fields, row[1:width])
-            for place, (one, found) in enumerate(ones):
-                if row[width + place] in found:  # what the database does not have is missing, not null
-                    _put(record, one.path, found[row[width + place]])
-            for many, groups in manies:
-                _put(record, many.path, groups.get(row[0], []))
-            yield record
-
-    def _rows_of(self, connection: Connection, many: Many, keys: Sequence[Any]) -> dict[Any, list[Record]]:
-        wanted: list[ColumnElement[Any]] = [column(many.key), *(column(field.column) for field in many.fields)]
-        statement = select(*wanted).select_from(table_of(many.table)).where(column(many.key).in_(keys))
-        groups: dict[Any, list[Record]] = {}
-        for key, *values in connection.execute(statement.order_by(*(column(each) for each in many.order))):
-            group = groups.setdefault(key, [])
-            if len(group) == many.limit:
-                raise SourceError(
-                    f"source {self.definition.name}: a record has more than {many.limit} rows in {many.table}"
-                )
-            group.append(_object(many.fields, values))
-        return groups
-
 
 def _indexed(connection: Connection, name: str) -> set[str | None]:
     """Return the columns of a table that an index, a primary key or a unique constraint starts with."""
@@ -207,28 +193,6 @@ def _mentioned(source: SqlDefinition) -> dict[str, set[str]]:
         names = {attribute.column} if attribute.key is None else {attribute.column, attribute.key}
         found.setdefault(attribute.table or root.table, set()).update(names)
     return found
-
-
-def _by_key(connection: Connection, one: One, keys: set[Any]) -> dict[Any, Record]:
-    wanted: list[ColumnElement[Any]] = [column(one.key), *(column(field.column) for field in one.fields)]
-    present = sorted(key for key in keys if key is not None)
-    statement = select(*wanted).select_from(table_of(one.table)).where(column(one.key).in_(present))
-    return {key: _object(one.fields, values) for key, *values in connection.execute(statement)}
-
-
-def _object(fields: Sequence[Field], values: Sequence[Any]) -> Record:
-    record: Record = {}
-    for field, value in zip(fields, values, strict=True):
-        if value is not None or not field.null_is_missing:
-            _put(record, field.path, plain(value))
-    return record
-
-
-def _put(record: Record, path: str, value: Any) -> None:  # noqa: ANN401  # a column's value, or a part of the record
-    *parents, last = path.split(".")
-    for part in parents:
-        record = record.setdefault(part, {})
-    record[last] = value
 
 
 def _source_error(source: SourceDefinition, error: DBAPIError, deadline: float) -> SourceError:

@@ -112,6 +112,8 @@ def _outbox() -> None:
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("message", sa.String(length=99), nullable=True),
+        sa.Column("lone", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("queued", sa.BigInteger(), nullable=True),
         sa.Column("recorded", sa.Integer(), server_default="0", nullable=False),
         sa.Column("problem", sa.String(length=255), nullable=True),
         sa.Column("finished", sa.BigInteger(), nullable=True),
@@ -119,7 +121,9 @@ def _outbox() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("key"),
     )
-    op.create_index("spean_outbox_due", "spean_outbox", ["state", "receiver", "due", "id"])
+    op.create_index("spean_outbox_due", "spean_outbox", ["state", "receiver", "due"])
+    op.create_index("spean_outbox_order", "spean_outbox", ["state", "receiver", "id"])
+    op.create_index("spean_outbox_finished", "spean_outbox", ["state", "finished"])
     op.create_index("spean_outbox_message", "spean_outbox", ["message"])
     op.create_index("spean_outbox_person", "spean_outbox", ["receiver", "person", "state", "id"])
 

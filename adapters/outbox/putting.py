@@ -1,0 +1,81 @@
+"""Puts what is to be sent into the outbox, inside the transaction of whoever changed something.
+
+It refuses to begin or end a transaction, so that the change and what is told of it are one. Publishing and the
+asynchronous paths call it; the relay hears of it when the transaction is durable.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Connection, Table, bindparam, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from adapters.events.keys import EventsKey
+from adapters.events.model import Outgoing
+from adapters.events.store import TOLD, milliseconds
+from adapters.events.tables import OUTBOX
+
+MAX_ID: Final = 99  # DCI's, and the column's
+_LOCK_BYTES: Final = 8  # PostgreSQL's advisory locks are numbers of 64 bits
+_LOCK: Final = text("SELECT count(pg_advisory_xact_lock(person)) FROM unnest(:persons) person").bindparams(
+    bindparam("persons", type_=postgresql.ARRAY(BigInteger))
+)
+
+
+def put(connection: Connection, key: EventsKey, outgoing: Iterable[Outgoing], *, at: datetime) -> int:
+    """Write things to be sent, in the caller's transaction; the same ``key`` twice is one row.
+
+    On PostgreSQL the transaction holds a lock for each person until it ends, so that the order of the outbox is the
+    order of commits; a server of default settings has room for some 6,000: put at most 2,000 persons a transaction.
+
+    Args:
+        connection: of :meth:`adapters.events.EventsStore.write`.
+        key: of this adapter's events.
+        outgoing: what is to be sent, in the order in which it happened.
+        at: now.
+
+    Returns:
+        How many were new.
+    """
+    rows = [_row(key, each, milliseconds(at)) for each in outgoing]
+    if not rows:
+        return 0
+    if connection.dialect.name == "postgresql":
+        _keep_order(connection, rows)
+    connection.info[TOLD] = True
+    return connection.execute(_insert(connection, OUTBOX), rows).rowcount
+
+
+def _row(key: EventsKey, each: Outgoing, now: int) -> dict[str, Any]:
+    if not 0 < len(each.key) <= MAX_ID:
+        raise ValueError(f"an idempotency key has 1 to {MAX_ID} characters")
+    return {
+        "key": each.key,
+        "kind": each.kind,
+        "service": each.service,
+        "receiver": each.receiver,
+        "path": each.path,
+        "person": each.person,
+        "sealed": key.seal({"body": each.body, "access": None if each.access is None else dict(each.access)}),
+        "created": now,
+        "due": now if each.due is None else max(now, milliseconds(each.due)),
+        "state": "waiting",
+    }
+
+
+def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table).on_conflict_do_nothing(index_elements=["key"])
+    return statement.inline().execution_options(preserve_rowcount=True)  # row by row: numbers in order, and counted
+
+
+def _keep_order(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Let no other transaction put something about these persons before this one is committed.
+
+    A number is given when a row is written, not when it is committed: a relay could else see the second one first.
+    """
+    persons = {each["person"] for each in rows if each["person"] is not None}
+    locks = sorted(int.from_bytes(each[:_LOCK_BYTES], signed=True) for each in persons)  # sorted: no deadlock
+    if locks:
+        connection.execute(_LOCK, {"persons": locks})
