@@ -64,6 +64,6 @@ def written(result: Result) -> dict[str, Any]:
     return found
 
 
-def _document(status: str, correlation_id: str, **more: Any) -> dict[str, Any]:
+def _document(status: str, correlation_id: str, **more: object) -> dict[str, Any]:
     body = {"ack_status": status, "timestamp": timestamp(), "correlation_id": correlation_id}
     return {"message": body | more}

@@ -47,11 +47,7 @@ class Arrived:
 
 def remember(connection: Connection, key: EventsKey, arrived: Arrived, at: datetime) -> None:
     """Write a message down; raises :class:`KnownMessage` when it came before."""
-    row = connection.execute(
-        select(INBOX.c.sealed).where(INBOX.c.key == _name(key, arrived.service, arrived.client, arrived.message_id))
-    ).first()
-    if row is not None:
-        raise KnownMessage(key.unseal(row.sealed)["correlation_id"])
+    check_new(connection, key, arrived.service, arrived.client, arrived.message_id)
     who = (arrived.service, arrived.client)
     told = {
         "transaction_id": arrived.transaction_id,
@@ -79,10 +75,12 @@ def remember(connection: Connection, key: EventsKey, arrived: Arrived, at: datet
         connection.execute(REFERENCE.insert(), [{"hash": each, "inbox": number} for each in sorted(hashes)])
 
 
-def knows(connection: Connection, key: EventsKey, service: str, client: str, message_id: str) -> bool:
-    """Tell whether a message came before."""
-    wanted = INBOX.c.key == _name(key, service, client, message_id)
-    return connection.execute(select(INBOX.c.id).where(wanted)).first() is not None
+def check_new(connection: Connection, key: EventsKey, service: str, client: str, message_id: str) -> None:
+    """Raise :class:`KnownMessage` when a message came before."""
+    wanted = select(INBOX.c.sealed).where(INBOX.c.key == _name(key, service, client, message_id))
+    row = connection.execute(wanted).first()
+    if row is not None:
+        raise KnownMessage(key.unseal(row.sealed)["correlation_id"])
 
 
 def find(

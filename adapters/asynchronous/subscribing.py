@@ -49,7 +49,7 @@ class Asked:
     digest: bytes
 
 
-def judge(  # noqa: PLR0913  # all of it decides
+def judge(
     item: object,
     registry: Registry,
     key: EventsKey,
@@ -218,8 +218,18 @@ def write(connection: Connection, key: EventsKey, asked: Asked, at: datetime) ->
     if connection.execute(counted).scalar_one() >= MOST:
         raise SearchRejected(_DETAILS, f"at most {MOST} subscriptions of one client: ask with a wider filter")
     for row in same:
-        end(connection, row.code, at)
+        _replace(connection, row.code, at, wanted.starts)
     connection.execute(SUBSCRIPTION.insert(), _row(key, asked, at))
+
+
+def _replace(connection: Connection, code: str, at: datetime, starts: datetime) -> None:
+    """The renewed one hears until the new one does."""
+    if starts <= at:
+        end(connection, code, at)
+    else:
+        table = SUBSCRIPTION.c
+        later = update(SUBSCRIPTION).where(table.code == code, table.ends > milliseconds(starts))
+        connection.execute(later.values(ends=milliseconds(starts)))
 
 
 def _in_force(at: datetime) -> Sequence[Any]:

@@ -87,7 +87,7 @@ def correlation(header: Mapping[str, Any], sender: str | None = None) -> Correla
         header: of a request or callback.
         sender: what stands for the sender where a callback names none.
     """
-    found = {"sender_id": sender} | header if sender is not None else header
+    found = {"sender_id": sender} | dict(header) if sender is not None else header
     for name, code in (("message_id", _BAD), ("sender_id", "err.sender_id.invalid")):
         if not isinstance(found.get(name), str) or not 0 < len(found[name]) <= _MAX_LENGTH[name]:
             raise RequestRefused(400, code, f"header.{name} is text of 1 to {_MAX_LENGTH[name]} characters")

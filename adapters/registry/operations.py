@@ -128,7 +128,7 @@ _SUPPORT: Final = _criteria(
 
 def _acknowledged(path: str, action: str, kind: Kind, part: str, message: str, *answers: str) -> Operation:
     """Make a request that is answered by a message of its own: its action, contract and part."""
-    answer_action, answer, answer_part = answers or ("", "", "")
+    answer_action, answer, answer_part = answers or ("", "ack", "")
     return Operation(
         f"/registry/{path}", action, answer_action, kind, part, f"dci/{message}", f"dci/{answer}", answer_part
     )
@@ -137,7 +137,7 @@ def _acknowledged(path: str, action: str, kind: Kind, part: str, message: str, *
 def _answering(path: str, action: str, part: str, message: str, header: str = _CALLBACK) -> Operation:
     """Make the path that takes an answer to what this adapter asked."""
     name = f"/registry/{path}"
-    return Operation(name, action, "", Kind.CALLBACK, part, f"dci/{message}-response", "", "", header=header)
+    return Operation(name, action, "", Kind.CALLBACK, part, f"dci/{message}-response", "dci/ack", "", header=header)
 
 
 LATER_SEARCH: Final = _acknowledged(
