@@ -11,23 +11,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from adapters import yamlfile
 from adapters.asynchronous.config import OwnSubscription, read_subscriptions
 from adapters.errors import ConfigError
 from adapters.outbox.config import EventsConfig, read_events
 from adapters.registry.callers import Address, addresses
-from adapters.services import PACKAGED, PROGRAMMES, ServiceConfig, located, read_services
+from adapters.services import ServiceConfig, located, read_services
 from adapters.source import Connection, read_connection
 from serverkit.http import Listen
 
-__all__ = ["PACKAGED", "PROGRAMMES", "AdapterConfig", "ServiceConfig", "adapter_yaml", "load_config", "read_data"]
+__all__ = ["AdapterConfig", "ServiceConfig", "load_config", "read_data"]
 
 ACCESS_DAYS: Final = 1825  # five years: as long as a citizen may come and ask about a benefit
 TRANSACTION_DAYS: Final = 30
 _LOOPBACK: Final = ("127.0.0.1", "::1")
-_FILES: Final = ("source", "mapping", "release")
 _OLD_KEYS: Final = frozenset({"service_code", "base_path", "mapping", "record"})
 _OLD_FORM: Final = (
     "is of the form before services stood in a list: write 'services', each with 'code' (was service_code), "
@@ -146,50 +143,6 @@ def _schema(file: str, document: object) -> str:
     if old:
         raise ConfigError(file, old[0], _OLD_FORM)
     return "adapter"
-
-
-def adapter_yaml(
-    programme: str,
-    *,
-    listen: str,
-    sender_id: str,
-    source_url: str | None = None,
-    source: Mapping[str, Any] | None = None,
-    metrics: str | None = None,
-    access_folder: Path | None = None,
-) -> str:
-    """Return the text of an adapter file for a packaged programme, usable from any folder.
-
-    Args:
-        programme: folder under ``adapters/programmes``, such as ``idpoor``.
-        listen: host and port.
-        sender_id: the subsystem that provides the services, as the answers name it.
-        source_url: where the registry is, in place of what the programme's own file says.
-        source: the whole ``source:`` in its place.
-        metrics: host and port of metrics and health.
-        access_folder: where the access record and its key are; beside the file when absent.
-
-    Raises:
-        ConfigError: there is no such programme.
-    """
-    data: dict[str, Any] = yamlfile.load(PROGRAMMES / programme / "adapter.yaml", "adapter")
-    data |= {"listen": listen, "sender_id": sender_id}
-    data["source"] = dict(source) if source is not None else data["source"]
-    if source_url is not None:
-        data["source"] |= {"url": source_url}
-    if metrics is not None:
-        data["metrics"] = metrics
-    data["services"] = [_packaged(programme, each) for each in data["services"]]
-    for key, name in (("access_log", "access.sqlite"), ("access_key_file", "access.key")):
-        own = f"{programme}-{name}"
-        data[key] = own if access_folder is None else str(access_folder / own)
-    return yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
-
-
-def _packaged(programme: str, service: Mapping[str, Any]) -> dict[str, Any]:
-    named = {key: f"{PACKAGED}{programme}/{service[key]}" for key in _FILES if key in service}
-    others = [f"{PACKAGED}{programme}/{each}" for each in service.get("other_versions", ())]
-    return {**service, **named, **({"other_versions": others} if others else {})}
 
 
 def _listen(file: str, key: str, text: str) -> Listen:

@@ -14,6 +14,7 @@ from adapters.errors import ConfigError
 from adapters.mapping import CompiledMapping, compile_mapping, load_mapping
 from adapters.release import NOTHING, Release, load_release
 from adapters.source import SourceDefinition, load_source
+from adapters.writing import WriteDefinition, load_write
 
 PROGRAMMES: Final = Path(__file__).parent / "programmes"
 PACKAGED: Final = "package:"  # a file of a packaged programme, wherever the package is installed
@@ -32,6 +33,7 @@ class ServiceConfig:
         record_type: what the records are called in searches and answers.
         release: what may be given to whom.
         yes_when: attribute and codes that make a yes/no question a yes; None when any record does.
+        write: how records that others send are written here; None when none are taken.
         publish: what is told of its changes; None when it only answers.
     """
 
@@ -43,6 +45,7 @@ class ServiceConfig:
     record_type: str
     release: Release
     yes_when: tuple[str, tuple[str, ...]] | None
+    write: WriteDefinition | None
     publish: PublishConfig | None
 
 
@@ -53,7 +56,17 @@ def read_services(file: str, folder: Path, data: Sequence[Mapping[str, Any]]) ->
     twice = sorted({code for code in codes if codes.count(code) > 1})
     if twice:
         raise ConfigError(file, "services", f"the code {', '.join(twice)} stands twice")
+    _check_told(services)
     return services
+
+
+def _check_told(services: Sequence[ServiceConfig]) -> None:
+    codes = {each.code for each in services}
+    for each in services:
+        if each.write is None:
+            continue
+        for other in sorted(set(each.write.tells) - (codes - {each.code})):
+            raise ConfigError(each.write.file, f"tells.{other}", "is no other service of this adapter")
 
 
 def located(folder: Path, name: str) -> Path:
@@ -75,6 +88,7 @@ def _service(file: str, folder: Path, place: int, data: Mapping[str, Any]) -> Se
         record_type=data["record"]["type"],
         release=_release(folder, data.get("release"), source, mappings.values()),
         yes_when=_yes_when(f"services.{place}.yes_when", file, data.get("yes_when"), source),
+        write=load_write(located(folder, data["write"])) if "write" in data else None,
         publish=read_publish(file, f"services.{place}.publish", data["publish"], source) if "publish" in data else None,
     )
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import contracts
-from adapters.config import PROGRAMMES
 from adapters.export import Progress, export
 from adapters.mapping import CompiledMapping, compile_mapping, load_mapping
+from adapters.services import PROGRAMMES
 from adapters.source import SqlDefinition, load_source, open_source, read_connection
 
 WANTED_US = 300

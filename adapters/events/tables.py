@@ -148,7 +148,8 @@ SYNCED: Final = Table(  # what a writer last took from a sender, to tell a local
     META,
     Column("service", String(_CODE), primary_key=True),
     Column("person", LargeBinary(32), primary_key=True),  # EventsKey.order(service, key of the local record)
-    Column("sealed", LargeBinary, nullable=False),  # {"key", "local", "record"}: as it was written, and as it was sent
+    Column("sealed", LargeBinary, nullable=False),  # what was written of each field, and the sender's time of it
+    Column("link", LargeBinary(32), nullable=True, index=True),  # of the number by which it is found, were it gone
     Column("digest", LargeBinary(32), nullable=False),  # of the record as it was sent
     Column("sender", String(_ADDRESS), nullable=False),
     Column("event_at", BigInteger, nullable=False),  # the sender's time of the newest event applied
@@ -167,4 +168,6 @@ CONFLICT: Final = Table(
     Column("field", String(_CODE), nullable=False),
     Column("kept", String(12), nullable=False),  # sent, local
     Column("sealed", LargeBinary, nullable=False),  # {"key", "sent", "local"}
+    Column("decided", String(12), nullable=True),  # sent, local: what staff said of it
+    Column("decided_at", BigInteger, nullable=True),
 )

@@ -18,7 +18,7 @@ _DECIMAL: Final = re.compile(r"[+-]?\d{1,15}(\.\d{1,10})?", re.ASCII)
 _CURRENCY: Final = re.compile(r"^(KHR|៛)|(KHR|៛|រៀល|riels?)$", re.IGNORECASE)
 _GROUPED: Final = re.compile(r"\d{1,3}([., \u00a0\u202f])\d{3}(\1\d{3})*", re.ASCII)
 _NOT_DIGITS: Final = re.compile(r"\D", re.ASCII)
-_RIEL: Final = MappingProxyType({"riel": 1, "thousand": 1_000, "million": 1_000_000})
+RIEL: Final = MappingProxyType({"riel": 1, "thousand": 1_000, "million": 1_000_000})
 # Each unit is so many of the smallest one of its kind.
 _UNITS: Final = MappingProxyType({
     "g": ("mass", 1), "kg": ("mass", 1_000),
@@ -60,7 +60,7 @@ def _finite(value: float) -> float:
     return found
 
 
-def _exactly(value: object) -> Decimal:
+def exactly(value: object) -> Decimal:
     """Return a number without the error that binary fractions have."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Decimal(str(value)) if isinstance(value, int) else Decimal(str(_finite(value)))
@@ -71,10 +71,10 @@ def _exactly(value: object) -> Decimal:
 
 
 def _riel_step(argument: Mapping[str, str]) -> Step:
-    factor = _RIEL[argument["unit"]]
+    factor = RIEL[argument["unit"]]
 
     def step(value: Any) -> int:  # noqa: ANN401  # a number or text
-        number = _exactly(_bare(value) if isinstance(value, str) else value) * factor
+        number = exactly(_bare(value) if isinstance(value, str) else value) * factor
         if number != number.to_integral_value():
             raise TransformError("is not a whole number of riel")
         return int(number)
@@ -92,7 +92,7 @@ def _unit_step(argument: Mapping[str, str]) -> Step:
     (_kind, factor), (_same, divisor) = _UNITS[argument["from"]], _UNITS[argument["to"]]
 
     def step(value: Any) -> int | float:  # noqa: ANN401  # as above
-        number = _exactly(value) * factor / divisor
+        number = exactly(value) * factor / divisor
         return int(number) if number == number.to_integral_value() else float(number)
 
     return step

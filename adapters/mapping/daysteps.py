@@ -47,6 +47,14 @@ def _day(value: object, pattern: re.Pattern[str], offset: int) -> date:
     return _existing(int(match["y"]) - offset, int(match["m"]), int(match["d"]))
 
 
+def day_of(value: object) -> date:
+    """Return a day of the standard: midnight in Cambodia."""
+    text = text_of(value)
+    if not text.endswith(_MIDNIGHT):
+        raise TransformError("is not a day of the standard")
+    return _day(text.removesuffix(_MIDNIGHT), _DATE_FORMATS["iso"], 0)
+
+
 def _existing(year: int, month: int, day: int) -> date:
     check_era(year)
     try:
@@ -103,7 +111,7 @@ def _number(value: object) -> int:
 
 def _timestamp_step(argument: Mapping[str, str]) -> Step:
     """A time without a zone is one of the mapping's zone; one with a zone keeps it."""
-    zone = _zone(argument.get("zone", "+07:00"))
+    zone = zone_of(argument.get("zone", "+07:00"))
 
     def step(value: Any) -> str:  # noqa: ANN401  # a time or text
         try:
@@ -116,7 +124,8 @@ def _timestamp_step(argument: Mapping[str, str]) -> Step:
     return step
 
 
-def _zone(text: str) -> timezone:
+def zone_of(text: str) -> timezone:
+    """Return a zone such as ``+07:00``."""
     match = _ZONE.fullmatch(text)
     if match is None:
         raise ValueError(f"{text} is no zone")  # the mapping's schema has the same pattern

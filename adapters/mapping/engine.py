@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from adapters.errors import ConfigError, RecordError
 from adapters.mapping.compiler import Run, Watch, compile_rules
-from adapters.mapping.model import Mapping, NestedRule, ValueRule, join, walk
+from adapters.mapping.model import Mapping, NestedRule, ValueRule, join, plain, walk
 from adapters.mapping.paths import Record
 
 
@@ -82,7 +82,7 @@ def _sources(mapping: Mapping) -> Iterator[str]:
     """Yield the paths whose values reach the target."""
     for rule, source, _target in walk(mapping.rules):
         if isinstance(rule, ValueRule) and not _counts(rule):
-            yield from (join(source, each) for each in rule.sources)
+            yield from (plain(join(source, each)) for each in rule.sources)
 
 
 def _counts(rule: ValueRule) -> bool:
@@ -112,7 +112,7 @@ def shape_problems(mapping: Mapping, fields: frozenset[str]) -> Iterator[tuple[s
 def _read_paths(mapping: Mapping) -> Iterator[tuple[str, str]]:
     for rule, source, _target in walk(mapping.rules):
         if isinstance(rule, ValueRule):
-            yield from ((rule.label, join(source, each)) for each in rule.sources)
+            yield from ((rule.label, plain(join(source, each))) for each in rule.sources)
         elif isinstance(rule, NestedRule):
             inner = join(source, rule.source)
             yield rule.label, inner

@@ -29,7 +29,7 @@ from adapters.mapping.model import (
     walk,
     written_by,
 )
-from adapters.mapping.transforms import CODED, NORMALISE, TAKES_LIST, code_list_of
+from adapters.mapping.transforms import CODED, INWARD, NORMALISE, TAKES_LIST, code_list_of
 
 _KINDS: Final = ("from", "constant", "each", "first", "append_when")
 _POLICY_KEYS: Final = ("required", "on_missing", "on_null", "on_empty", "default")
@@ -45,28 +45,43 @@ _DAY_PARTS: Final = ("year", "month", "day")
 
 def load_mapping(path: FilePath) -> Mapping:
     """Read a mapping file; raises :class:`ConfigError` naming file, key and problem."""
-    return _mapping(str(path), yamlfile.load(path, "mapping"))
+    return outward(read_mapping(str(path), yamlfile.load(path, "mapping")))
 
 
 def parse_mapping(data: bytes, *, name: str) -> Mapping:
     """As :func:`load_mapping`, from bytes."""
-    return _mapping(name, yamlfile.parse(data, "mapping", name=name))
+    return outward(read_mapping(name, yamlfile.parse(data, "mapping", name=name)))
 
 
-def _mapping(file: str, data: dict[str, Any]) -> Mapping:
+def read_mapping(file: str, data: dict[str, Any], shared_lists: dict[str, dict[str, str]] | None = None) -> Mapping:
+    """Return what a file says; ``shared_lists`` are those of the mapping that it names by ``code_lists_of``."""
+    contract = data["target"] if "target" in data else data["source"]
     mapping = Mapping(
         file=file,
         name=data["mapping"],
         version=data["version"],
-        contract=data["target"]["contract"],
-        contract_version=data["target"]["version"],
-        code_lists=data.get("code_lists", {}),
+        contract=contract["contract"],
+        contract_version=contract["version"],
+        code_lists={**(shared_lists or {}), **data.get("code_lists", {})},
         rules=_rules(file, "rules", data["rules"]),
-        ignored=tuple(Ignored(Path(each["path"]), each["reason"]) for each in data.get("ignored", ())),
+        ignored=tuple(
+            Ignored(Path(path), each["reason"])
+            for each in data.get("ignored", ())
+            for path in each.get("paths", (each.get("path"),))
+        ),
+        takes="source" in data,
     )
+    _check_contract(mapping)
+    _check_conflicts(mapping)
+    return mapping
+
+
+def outward(mapping: Mapping) -> Mapping:
+    """Return a mapping whose target is a contract, checked against it; raises :class:`ConfigError` for another."""
+    if mapping.takes:
+        raise ConfigError(mapping.file, "target", "is missing: this mapping takes records in, for a write file")
     _check_target(mapping)
     _check_code_lists(mapping)
-    _check_conflicts(mapping)
     return mapping
 
 
@@ -148,11 +163,18 @@ def _policy(file: str, key: str, item: dict[str, Any], *, missing: Action, null:
     return Policy(actions["on_missing"], actions["on_null"], actions["on_empty"], item.get("default"))
 
 
+def _check_contract(mapping: Mapping) -> None:
+    name, version = mapping.contract, mapping.contract_version
+    if name not in contracts.names() or version not in contracts.versions(name):
+        key = "source" if mapping.takes else "target"
+        raise ConfigError(mapping.file, key, f"there is no contract {name} {version}")
+
+
 def _check_target(mapping: Mapping) -> None:
-    if mapping.contract not in contracts.names() or mapping.contract_version not in contracts.versions(
-        mapping.contract
-    ):
-        raise ConfigError(mapping.file, "target", f"there is no contract {mapping.contract} {mapping.contract_version}")
+    for rule, _source, _target in walk(mapping.rules):
+        wrong = sorted(INWARD & {each.name for each in rule.transforms}) if isinstance(rule, ValueRule) else []
+        if wrong:
+            raise ConfigError(mapping.file, rule.label, f"{', '.join(wrong)} is for records that are taken in")
     for rule, _source, target in walk(mapping.rules):
         path = join(target, rule.to)
         for written in written_by(rule):

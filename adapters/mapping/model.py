@@ -4,6 +4,7 @@ It refuses to run anything; :mod:`adapters.mapping.load` builds these from YAML 
 compiles them.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, StrEnum
@@ -20,6 +21,7 @@ class Missing(Enum):
 
 
 MISSING: Final = Missing.MISSING
+_CHOICE: Final = re.compile(r"\[[^\]]*\]")
 OWN: Final = "."  # the path of an element itself, in a list of texts or numbers
 
 
@@ -114,7 +116,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """A whole mapping file."""
+    """A whole mapping file; with ``takes`` the contract is what it reads, and the local record what it writes."""
 
     file: str
     name: str
@@ -124,6 +126,7 @@ class Mapping:
     code_lists: dict[str, dict[str, str]]
     rules: tuple[Rule, ...]
     ignored: tuple[Ignored, ...]
+    takes: bool = False
 
 
 def walk(rules: tuple[Rule, ...], source: str = "", target: str = "") -> Iterator[tuple[Rule, str, str]]:
@@ -139,6 +142,11 @@ def written_by(rule: Rule) -> tuple[Path, ...]:
     """Return the target paths that a rule may write, within its scope."""
     received = rule.received if isinstance(rule, ValueRule) else None
     return (rule.to,) if received is None else (rule.to, received)
+
+
+def plain(path: str) -> str:
+    """Return a path without what chooses elements of lists."""
+    return _CHOICE.sub("", path) if "[" in path else path
 
 
 def join(prefix: str, path: str) -> str:

@@ -4,14 +4,16 @@ It refuses paths that lead through something that is not an object, and never re
 :mod:`adapters.mapping.compiler` makes rules of these; each is called once for each rule and record.
 """
 
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from adapters.mapping.model import MISSING, OWN
 
 Record = dict[str, Any]
 Read = Callable[[Any], Any]
 Write = Callable[[Record, Any], None]
+_STEP: Final = re.compile(r"([A-Za-z_]\w*)(?:\[(?:(first)|([\w.]+)=([^\]]+))\])?", re.ASCII)
 
 
 class WrongShape(Exception):  # noqa: N818  # never leaves the engine
@@ -22,6 +24,8 @@ def reader(path: str) -> Read:
     """Return what reads a path: MISSING where it is not there, null where something on the way is null."""
     if path == OWN:
         return lambda scope: scope
+    if "[" in path:
+        return _choosing(path)
     first, *rest = path.split(".")
 
     def read(scope: Any) -> Any:  # noqa: ANN401  # whatever the source holds
@@ -37,6 +41,47 @@ def reader(path: str) -> Read:
         return value
 
     return read
+
+
+def _choosing(path: str) -> Read:
+    """Read a path that takes one element of a list: ``list[first].x``, or ``list[key=code].x``."""
+    steps = tuple(_step(*found.groups()) for found in _STEP.finditer(path))
+
+    def read(scope: Any) -> Any:  # noqa: ANN401  # as above
+        for step in steps:
+            if scope is None or scope is MISSING:
+                return scope
+            if not isinstance(scope, dict):
+                raise WrongShape("a field is looked for in something that is not an object")
+            scope = step(scope)
+        return scope
+
+    return read
+
+
+def _step(name: str, first: str | None, key: str | None, code: str | None) -> Read:
+    if first is None and key is None:
+        return lambda scope: scope.get(name, MISSING)
+    keys = () if key is None else tuple(key.split("."))
+
+    def step(scope: Any) -> Any:  # noqa: ANN401  # as above
+        found = scope.get(name, MISSING)
+        if found is MISSING or found is None:
+            return found
+        if not isinstance(found, list):
+            raise WrongShape(f"{name} is not a list")
+        return next((each for each in found if key is None or _says(each, keys, code)), MISSING)
+
+    return step
+
+
+def _says(value: Any, keys: tuple[str, ...], code: str | None) -> bool:  # noqa: ANN401  # as above
+    """Tell whether a code stands at a path, lists passed through."""
+    if isinstance(value, list):
+        return any(_says(each, keys, code) for each in value)
+    if not keys:
+        return isinstance(value, str) and value == code
+    return isinstance(value, dict) and _says(value.get(keys[0]), keys[1:], code)
 
 
 def writer(path: str) -> Write:

@@ -10,8 +10,8 @@ from typing import Any
 
 from adapters.errors import RecordError
 from adapters.mapping.engine import CompiledMapping, leaf_paths, watched
-from adapters.mapping.model import MISSING, OWN, ConstantRule, Ignored, ValueRule
-from adapters.mapping.paths import Record
+from adapters.mapping.model import MISSING, ConstantRule, Ignored, ValueRule
+from adapters.mapping.paths import Record, WrongShape, reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +115,10 @@ def _steps(rule: ValueRule | ConstantRule) -> tuple[str, ...]:
 
 
 def _at(scope: Any, path: str) -> Any:  # noqa: ANN401  # as above
-    for part in () if path == OWN else path.split("."):
-        if not isinstance(scope, dict):
-            return MISSING
-        scope = scope.get(part, MISSING)
-    return scope
+    try:
+        return reader(path)(scope)
+    except WrongShape:
+        return MISSING
 
 
 def _values(record: Record, path: str) -> Iterator[Any]:

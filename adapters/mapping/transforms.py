@@ -10,11 +10,25 @@ from typing import Any, Final
 
 from adapters.mapping.amountsteps import AMOUNT_STEPS, decimal, integer
 from adapters.mapping.daysteps import BUDDHIST_ERA, DAY_STEPS, check_era
+from adapters.mapping.inwardsteps import INWARD_STEPS, strip_zeros
 from adapters.mapping.model import MISSING
 from adapters.mapping.steps import KHMER_DIGITS, Step, TransformError, UnknownCode, number_text, text_of
 from contracts import normalise
 
-__all__ = ["CODED", "NORMALISE", "TAKES_LIST", "Step", "TransformError", "UnknownCode", "build", "code_list_of"]
+__all__ = [
+    "CODED",
+    "INWARD",
+    "NORMALISE",
+    "TAKES_LIST",
+    "WRITE_CODE",
+    "Step",
+    "TransformError",
+    "UnknownCode",
+    "ambiguous",
+    "build",
+    "code_list_of",
+    "inverted",
+]
 
 CodeLists = Mapping[str, Mapping[str, str]]
 
@@ -22,6 +36,8 @@ TAKES_LIST: Final = frozenset({"join_name", "concat", "date_from_parts"})  # the
 TOLERANT: Final = frozenset({"join_name", "date_from_parts"})  # … that decide themselves about parts that are absent
 CODED: Final = MappingProxyType({"sex_code": "dci/sex-category", "relation_code": "dci/relationship-type"})
 NORMALISE: Final = "khmer_normalise"
+WRITE_CODE: Final = "write_code"
+INWARD: Final = frozenset({WRITE_CODE, "strip_zeros", *INWARD_STEPS})  # for records that are taken in
 _SPACES: Final = " \t\r\n\u00a0\u200b"
 
 
@@ -29,6 +45,8 @@ def build(name: str, argument: Any, code_lists: CodeLists) -> Step:  # noqa: ANN
     """Return the step of this name; the mapping's schema has checked ``argument``."""
     if name in CODED or name == "code_list":
         return _code_step(argument, code_lists[argument])
+    if name == WRITE_CODE:
+        return _code_step(argument, inverted(code_lists[argument]))
     if name == "lookup":
         return _lookup_step(code_lists[argument["list"]], argument["otherwise"])
     if name in _PLAIN:
@@ -38,9 +56,20 @@ def build(name: str, argument: Any, code_lists: CodeLists) -> Step:  # noqa: ANN
 
 def code_list_of(name: str, argument: Any) -> str | None:  # noqa: ANN401  # as above
     """Return the code list that a transform uses, if it uses one."""
-    if name in CODED or name == "code_list":
+    if name in CODED or name in {"code_list", WRITE_CODE}:
         return str(argument)
     return str(argument["list"]) if name == "lookup" else None
+
+
+def inverted(codes: Mapping[str, str]) -> Mapping[str, str]:
+    """Return a code list the other way round: the standard's code first."""
+    return {standard: local for local, standard in codes.items()}
+
+
+def ambiguous(codes: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the standard's codes that several local codes stand for, so that nobody can tell which one to write."""
+    found = list(codes.values())
+    return tuple(sorted({each for each in found if found.count(each) > 1}))
 
 
 def _code_step(list_name: str, codes: Mapping[str, str]) -> Step:
@@ -152,10 +181,12 @@ _PLAIN: Final[Mapping[str, Step]] = MappingProxyType({
     "khmer_digits": lambda value: text_of(value).translate(KHMER_DIGITS),
     NORMALISE: lambda value: normalise(text_of(value)),
     "buddhist_era_year": _common_era_year,
+    "strip_zeros": strip_zeros,
 })  # fmt: skip
 _WITH_ARGUMENT: Final[Mapping[str, Callable[[Any], Step]]] = MappingProxyType({
     **DAY_STEPS,
     **AMOUNT_STEPS,
+    **INWARD_STEPS,
     "split_name": _split_step,
     "split_list": _list_step,
     "join_name": _join_step,

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from adapters.config import PROGRAMMES, adapter_yaml
+from adapters.packaged import adapter_yaml
+from adapters.services import PROGRAMMES
 from adapters.synthetic import ALL, BASE, generate
 from adapters.synthetic.servers.names import CLIENT
 from spean.commands.common import PRIVATE, write_new
@@ -50,10 +51,16 @@ def _write_adapter(each: Institution, programme: str, layout: Layout, ports: Por
         listen=f"{LOOPBACK}:{ports.adapter(programme)}",
         source=_source(programme, layout, ports),
         sender_id=str(each.subsystem),
+        security_server=_way_out(each, ports),
     )
     write_new(layout.adapter(programme), text.encode())
     if programme == "mosvy-disability":
         shutil.copyfile(PROGRAMMES / programme / _WSDL, layout.adapter(programme).with_name(_WSDL))
+
+
+def _way_out(each: Institution, ports: Ports) -> str | None:
+    """Only the institutions of the full sandbox tell each other of changes; the small one asks."""
+    return f"http://{LOOPBACK}:{ports.node(each).client_http}" if ports.institutions == FULL.institutions else None
 
 
 def _source(programme: str, layout: Layout, ports: Ports) -> Mapping[str, Any]:

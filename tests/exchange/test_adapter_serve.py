@@ -8,8 +8,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from adapters.config import adapter_yaml
 from adapters.errors import ConfigError
+from adapters.packaged import adapter_yaml
 from adapters.serve import serve
 from adapters.synthetic import generate
 from tests.support.adapters import NOW, expression, search_item, search_message

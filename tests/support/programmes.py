@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapters.config import PROGRAMMES, AdapterConfig, adapter_yaml, load_config
+from adapters.config import AdapterConfig, load_config
+from adapters.packaged import adapter_yaml
+from adapters.services import PROGRAMMES
 from adapters.synthetic import ALL, generate
 from adapters.synthetic.servers.mosvy import WSDL, MosvyServer
 from adapters.synthetic.servers.pmrs import PmrsServer

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from adapters.config import adapter_yaml, load_config
+from adapters.config import load_config
 from adapters.errors import ConfigError
+from adapters.packaged import adapter_yaml
 from adapters.source.connection import SqlConnection
 from tests.support.registry import SERVICE, make_adapter
 

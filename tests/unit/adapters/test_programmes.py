@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import contracts
-from adapters.config import PROGRAMMES, AdapterConfig, load_config
+from adapters.config import AdapterConfig, load_config
 from adapters.errors import RecordError
+from adapters.services import PROGRAMMES
 from spean.sandbox.casts import FULL
 from spean.sandbox.files import askers
 

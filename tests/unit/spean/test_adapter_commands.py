@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from adapters.config import PROGRAMMES, load_config
+from adapters.config import load_config
+from adapters.services import PROGRAMMES
 from adapters.source.sql import BATCH
 from spean.cli import main
 from spean.commands.adapter_table import screen_width

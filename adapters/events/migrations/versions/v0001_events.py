@@ -37,6 +37,8 @@ def _conflict() -> None:
         sa.Column("field", sa.String(length=255), nullable=False),
         sa.Column("kept", sa.String(length=12), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("decided", sa.String(length=12), nullable=True),
+        sa.Column("decided_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_spean_conflict_at", "spean_conflict", ["at"])
@@ -200,9 +202,11 @@ def _synced() -> None:
         sa.Column("service", sa.String(length=255), nullable=False),
         sa.Column("person", sa.LargeBinary(length=32), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("link", sa.LargeBinary(length=32), nullable=True),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("sender", sa.String(length=1300), nullable=False),
         sa.Column("event_at", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("service", "person"),
     )
+    op.create_index("ix_spean_synced_link", "spean_synced", ["link"])
