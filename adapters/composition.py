@@ -5,13 +5,20 @@ It refuses keys that others can read and clients that cannot be read. Nothing is
 """
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from adapters.accesslog import AccessStore, load_key, make_key
+from adapters.asynchronous.assembly import Asynchronous, Tells, assemble
+from adapters.asynchronous.documents import Pen
+from adapters.asynchronous.receiver import Receiver
 from adapters.config import AdapterConfig, ServiceConfig
+from adapters.errors import ConfigError
+from adapters.events import EventsStore, load_events_key, make_events_key, open_events
+from adapters.outbox import EventsConfig
 from adapters.registry import signing
 from adapters.registry.app import AppLimits, RegistryApp, Signatures
 from adapters.registry.callers import Callers
@@ -24,6 +31,11 @@ from adapters.registry.search import Registry, one_of
 from adapters.registry.service import Service
 from adapters.registry.tokens import TokenIssuer, load_clients
 from adapters.source import open_source
+from xroad.errors import XRoadError
+from xroad.identifiers import ClientId
+
+Background = Callable[[], Coroutine[Any, Any, None]]
+"""Something that runs until it is cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +47,17 @@ class Parts:
     monitor: Monitor
     app: RegistryApp
     tls: ssl.SSLContext | None
+    events: EventsStore | None = None
+    later: Asynchronous | None = None
+    background: tuple[Background, ...] = ()
 
 
-def compose(config: AdapterConfig) -> Parts:
-    """Make the parts; makes the key of the access record when there is none yet.
+def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = None) -> Parts:
+    """Make the parts; makes the keys of access record and events when there are none yet.
+
+    Args:
+        config: of the adapter.
+        receivers: what takes the events of others, by code of the service, in place of what the configuration says.
 
     Raises:
         ConfigError: a key, client or connection cannot be used.
@@ -49,6 +68,8 @@ def compose(config: AdapterConfig) -> Parts:
     pinned = read_certificates(config.callers.certificate_files, config=config.file)
     services = tuple(_service(config, each, store) for each in config.services)
     monitor = Monitor()
+    events = None if config.events is None else _events(config.events)
+    later = None if events is None else _asynchronous(config, services, store, events, key, receivers or {})
     app = RegistryApp(
         services,
         callers=Callers(config.callers.security_servers, pinned, tokens),
@@ -57,8 +78,49 @@ def compose(config: AdapterConfig) -> Parts:
         monitor=monitor,
         public=Public(config.sender_id, tokens, [each for each in (key, tokens.key if tokens else None) if each]),
         limits=AppLimits(config.limits.body_bytes, config.limits.request_seconds, config.limits.concurrent_queries),
+        desks={} if later is None else later.desks,
     )
-    return Parts(services, store, monitor, app, _tls(config, pinned))
+    background = () if later is None else later.background
+    return Parts(services, store, monitor, app, _tls(config, pinned), events, later, background)
+
+
+def _events(config: EventsConfig) -> EventsStore:
+    make_events_key(config.key_file)
+    key = load_events_key(config.key_file, config=config.file)
+    password = config.database.password
+    return open_events(
+        config.database.url, key, config=config.file, password=None if password is None else password.read()
+    )
+
+
+def _asynchronous(
+    config: AdapterConfig,
+    services: Sequence[Service],
+    store: AccessStore,
+    events: EventsStore,
+    key: SigningKey | None,
+    receivers: Mapping[str, Receiver],
+) -> Asynchronous:
+    tells = {each.code: _tells(each, receivers.get(each.code)) for each in config.services}
+    pen = Pen(_subsystem(config), key)
+    return assemble(services, events, store, pen, tells=tells, declared=config.subscriptions)
+
+
+def _tells(service: ServiceConfig, receiver: Receiver | None) -> Tells:
+    publish = service.publish
+    told = () if publish is None else (publish.events.new, publish.events.changed, publish.events.gone)
+    return Tells(events=frozenset(told), receiver=receiver)
+
+
+def _subsystem(config: AdapterConfig) -> str:
+    """Return the own subsystem: what is sent over the bus is sent in its name."""
+    try:
+        client = ClientId.parse(config.sender_id)
+    except XRoadError:
+        client = None
+    if client is None or client.subsystem_code is None:
+        raise ConfigError(config.file, "sender_id", "with events, it is the subsystem INSTANCE/CLASS/MEMBER/SUBSYSTEM")
+    return str(client)
 
 
 def _tls(config: AdapterConfig, pinned: frozenset[bytes]) -> ssl.SSLContext | None:

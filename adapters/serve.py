@@ -6,8 +6,8 @@ cannot be written. The command line calls :func:`serve`, several at once where a
 
 import asyncio
 import ssl
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal
 
@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 
 from adapters.accesslog import AccessStore
-from adapters.composition import compose
+from adapters.composition import Background, compose
 from adapters.config import AdapterConfig, load_config
 from adapters.errors import AccessLogError, ConfigError, SourceError
 from adapters.registry.service import Service
@@ -45,6 +45,8 @@ async def serve(adapter_yaml: Path, *, stop: asyncio.Event, ready: Callable[[str
             await _check(config, service)
         await _open_store(config, parts.store)
         stack.push_async_callback(parts.store.close)
+        if parts.events is not None:
+            stack.push_async_callback(parts.events.close)
         if config.metrics is not None:
             page = monitoring_app(parts.monitor.metrics, parts.monitor.checks)
             await _listen(stack, config, "metrics", page)
@@ -53,10 +55,21 @@ async def serve(adapter_yaml: Path, *, stop: asyncio.Event, ready: Callable[[str
         paths = [f"{url}/{each.code}" for each in config.services]
         synthetic = all(each.source.synthetic for each in config.services)
         _log.info("adapter_started", adapter=config.adapter, url=url, services=paths, synthetic=synthetic)
-        if ready is not None:
-            ready(url)
-        await stop.wait()
+        async with running(parts.background):
+            if ready is not None:
+                ready(url)
+            await stop.wait()
     _log.info("adapter_stopped", adapter=config.adapter)
+
+
+@asynccontextmanager
+async def running(background: Sequence[Background]) -> AsyncIterator[None]:
+    """Run things beside what happens inside; one that fails ends it all."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each()) for each in background]
+        yield
+        for each in tasks:
+            each.cancel()
 
 
 async def _check(config: AdapterConfig, service: Service) -> None:

@@ -109,9 +109,9 @@ class Jobs:
         """Look at once: a job was written."""
         self._wake.set()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Run jobs until ``stop`` is set; what runs then is run again at the next start."""
-        while not stop.is_set():
+    async def run(self) -> None:
+        """Run jobs until cancelled; what runs then is run again at the next start."""
+        while True:
             self._wake.clear()
             try:
                 ran = await self.run_due(datetime.now(UTC))
@@ -119,7 +119,14 @@ class Jobs:
                 _log.error("registry_jobs_wait", problem=str(error))
                 ran = 0
             if not ran:
-                await first_of(stop, self._wake)
+                await self._pause()
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(_LOOK_EVERY):
+                await self._wake.wait()
+        except TimeoutError:
+            return
 
     async def run_due(self, at: datetime) -> int:
         """Run what is due, and return how many there were; raises :class:`EventsError`."""
@@ -256,12 +263,3 @@ def _transaction(job: Job, results: Sequence[Mapping[str, Any]]) -> Transaction:
         correlation_id=job.correlation,
         items=items,
     )
-
-
-async def first_of(*events: asyncio.Event, seconds: float = _LOOK_EVERY) -> None:
-    """Wait until one of the events is set, or the time is over."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each.wait()) for each in events]
-        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for each in tasks:
-            each.cancel()
