@@ -1,15 +1,16 @@
 """Makes the parts of one adapter out of its configuration: sources, services, keys, access record, application.
 
-It refuses keys that others can read and clients that cannot be read. Nothing is opened yet;
+It refuses keys that others can read and clients that cannot be read. Nothing but the database of events is opened yet;
 :func:`adapters.serve.serve` opens and closes what it makes.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from adapters.accesslog import AccessStore, load_key, make_key
 from adapters.asynchronous.assembly import Asynchronous, Tells, assemble
@@ -18,7 +19,13 @@ from adapters.asynchronous.receiver import Receiver
 from adapters.config import AdapterConfig, ServiceConfig
 from adapters.errors import ConfigError
 from adapters.events import EventsStore, load_events_key, make_events_key, open_events
-from adapters.outbox import EventsConfig
+from adapters.outbox.config import EventsConfig, limits_of
+from adapters.outbox.delivery import Delivery
+from adapters.outbox.embedded import EmbeddedQueue
+from adapters.outbox.relay import Queue, Relay
+from adapters.outbox.transport import HttpTransport
+from adapters.outbox.waking import Waker
+from adapters.outbox.watching import Watch
 from adapters.registry import signing
 from adapters.registry.app import AppLimits, RegistryApp, Signatures
 from adapters.registry.callers import Callers
@@ -34,8 +41,7 @@ from adapters.source import open_source
 from xroad.errors import XRoadError
 from xroad.identifiers import ClientId
 
-Background = Callable[[], Coroutine[Any, Any, None]]
-"""Something that runs until it is cancelled."""
+Job = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Parts:
     tls: ssl.SSLContext | None
     events: EventsStore | None = None
     later: Asynchronous | None = None
-    background: tuple[Background, ...] = ()
+    jobs: tuple[Job, ...] = ()  # run beside the application until the adapter stops, and are cancelled then
 
 
 def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = None) -> Parts:
@@ -68,8 +74,8 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     pinned = read_certificates(config.callers.certificate_files, config=config.file)
     services = tuple(_service(config, each, store) for each in config.services)
     monitor = Monitor()
-    events = None if config.events is None else _events(config.events)
-    later = None if events is None else _asynchronous(config, services, store, events, key, receivers or {})
+    events = _events(config)
+    later = None if events is None else _asynchronous(config, services, store, events, receivers or {})
     app = RegistryApp(
         services,
         callers=Callers(config.callers.security_servers, pinned, tokens),
@@ -80,17 +86,23 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
         limits=AppLimits(config.limits.body_bytes, config.limits.request_seconds, config.limits.concurrent_queries),
         desks={} if later is None else later.desks,
     )
-    background = () if later is None else later.background
-    return Parts(services, store, monitor, app, _tls(config, pinned), events, later, background)
+    tls = _tls(config, pinned)
+    jobs: list[Job] = [] if later is None else list(later.background)
+    if config.events is not None and events is not None:
+        jobs.append(_outbox(config, config.events, events, Parts(services, store, monitor, app, tls), key))
+    return Parts(services, store, monitor, app, tls, events, later, tuple(jobs))
 
 
-def _events(config: EventsConfig) -> EventsStore:
-    make_events_key(config.key_file)
-    key = load_events_key(config.key_file, config=config.file)
-    password = config.database.password
-    return open_events(
-        config.database.url, key, config=config.file, password=None if password is None else password.read()
-    )
+def _events(config: AdapterConfig) -> EventsStore | None:
+    return None if config.events is None else open_events_store(config.events)
+
+
+def open_events_store(events: EventsConfig) -> EventsStore:
+    """Open the tables of events, with a new key when there is none yet; blocks. Raises :class:`ConfigError`."""
+    make_events_key(events.key_file)
+    key = load_events_key(events.key_file, config=events.file)
+    password = None if events.database.password is None else events.database.password.read()
+    return open_events(events.database.url, key, config=events.file, password=password)
 
 
 def _asynchronous(
@@ -98,12 +110,10 @@ def _asynchronous(
     services: Sequence[Service],
     store: AccessStore,
     events: EventsStore,
-    key: SigningKey | None,
     receivers: Mapping[str, Receiver],
 ) -> Asynchronous:
     tells = {each.code: _tells(each, receivers.get(each.code)) for each in config.services}
-    pen = Pen(_subsystem(config), key)
-    return assemble(services, events, store, pen, tells=tells, declared=config.subscriptions)
+    return assemble(services, events, store, Pen(_subsystem(config)), tells=tells, declared=config.subscriptions)
 
 
 def _tells(service: ServiceConfig, receiver: Receiver | None) -> Tells:
@@ -121,6 +131,42 @@ def _subsystem(config: AdapterConfig) -> str:
     if client is None or client.subsystem_code is None:
         raise ConfigError(config.file, "sender_id", "with events, it is the subsystem INSTANCE/CLASS/MEMBER/SUBSYSTEM")
     return str(client)
+
+
+def _outbox(
+    config: AdapterConfig, events: EventsConfig, store: EventsStore, parts: Parts, key: SigningKey | None
+) -> Job:
+    """Make what sends; raises :class:`ConfigError`."""
+    watch = Watch(parts.monitor.metrics, timedelta(minutes=events.late_minutes))
+    watch.register(parts.monitor.checks)
+    transport = HttpTransport(
+        events.security_server, config.sender_id, seconds=events.timeout_seconds, file=config.file
+    )
+    delivery = Delivery(
+        store,
+        parts.store,
+        transport,
+        sender_id=config.sender_id,
+        sign=dict if key is None else partial(signing.sign, key=key),
+        retry=events.retry,
+        watch=watch,
+    )
+    waker = Waker()
+    queue = _queue(events, store, delivery, waker)
+    relay = Relay(store, queue, waker, watch, keep_days=events.keep_days)
+
+    async def send() -> None:
+        try:
+            await relay.run()
+        finally:
+            await transport.close()
+
+    return send
+
+
+def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker) -> Queue:
+    limits = partial(limits_of, events.receivers)
+    return EmbeddedQueue(store, delivery, waker, limits)
 
 
 def _tls(config: AdapterConfig, pinned: frozenset[bytes]) -> ssl.SSLContext | None:

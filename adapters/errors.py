@@ -7,7 +7,8 @@ AdapterError
 ├── RecordError              a record of the registry cannot be given in the standard: names mapping, rule and path
 │   └── UnknownCodeError     the registry holds a code that the mapping does not know
 ├── SourceError              the registry's database does not answer
-│   └── SourceTimeoutError   … within the time that it was given
+│   ├── SourceTimeoutError   … within the time that it was given
+│   └── RecordUnreadable     one record of it is not as the source file declares
 ├── EventsError              the database of events cannot be used, or holds what cannot be read
 ├── AccessLogError           the access record cannot be written or read, so no answer leaves
 ├── SearchRejected           the caller's search cannot be done: a DCI reason (``rjct.…``) for one item of a message
@@ -60,6 +61,10 @@ class SourceError(AdapterError):
 
 class SourceTimeoutError(SourceError):
     """The registry's database took longer than the source allows."""
+
+
+class RecordUnreadable(SourceError):  # noqa: N818  # what became of one record
+    """A record of the registry has more rows than declared, or a value that no record can have."""
 
 
 class AccessLogError(AdapterError):

@@ -6,8 +6,8 @@ cannot be written. The command line calls :func:`serve`, several at once where a
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, Literal
 
@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 
 from adapters.accesslog import AccessStore
-from adapters.composition import Background, compose
+from adapters.composition import Job, compose
 from adapters.config import AdapterConfig, load_config
 from adapters.errors import AccessLogError, ConfigError, SourceError
 from adapters.registry.service import Service
@@ -40,13 +40,13 @@ async def serve(adapter_yaml: Path, *, stop: asyncio.Event, ready: Callable[[str
     config = await asyncio.to_thread(load_config, adapter_yaml)
     parts = await asyncio.to_thread(compose, config)
     async with AsyncExitStack() as stack:
+        if parts.events is not None:
+            stack.push_async_callback(parts.events.close)
         for service in parts.services:
             stack.push_async_callback(service.close)
             await _check(config, service)
         await _open_store(config, parts.store)
         stack.push_async_callback(parts.store.close)
-        if parts.events is not None:
-            stack.push_async_callback(parts.events.close)
         if config.metrics is not None:
             page = monitoring_app(parts.monitor.metrics, parts.monitor.checks)
             await _listen(stack, config, "metrics", page)
@@ -55,21 +55,23 @@ async def serve(adapter_yaml: Path, *, stop: asyncio.Event, ready: Callable[[str
         paths = [f"{url}/{each.code}" for each in config.services]
         synthetic = all(each.source.synthetic for each in config.services)
         _log.info("adapter_started", adapter=config.adapter, url=url, services=paths, synthetic=synthetic)
-        async with running(parts.background):
-            if ready is not None:
-                ready(url)
-            await stop.wait()
+        if ready is not None:
+            ready(url)
+        await _run(parts.jobs, stop)
     _log.info("adapter_stopped", adapter=config.adapter)
 
 
-@asynccontextmanager
-async def running(background: Sequence[Background]) -> AsyncIterator[None]:
-    """Run things beside what happens inside; one that fails ends it all."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each()) for each in background]
-        yield
-        for each in tasks:
+async def _run(jobs: Sequence[Job], stop: asyncio.Event) -> None:
+    """Run what works beside the application until it is to stop."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(_job(each)) for each in jobs]
+        await stop.wait()
+        for each in running:
             each.cancel()
+
+
+async def _job(job: Job) -> None:
+    await job()
 
 
 async def _check(config: AdapterConfig, service: Service) -> None:

@@ -18,6 +18,10 @@ class Claim(Protocol):
         """Let others do it."""
         ...
 
+    def held(self) -> bool:
+        """Tell whether it still is this process's: a claim of a server is lost with the connection."""
+        ...
+
 
 class Claimed(Exception):  # noqa: N818 - becomes a DatabaseUnusable
     """Another process does it."""
@@ -45,3 +49,7 @@ class FileClaim:
     def release(self) -> None:
         """Let others do it."""
         os.close(self._handle)
+
+    def held(self) -> bool:
+        """Only the end of the process takes it away."""
+        return True

@@ -88,6 +88,14 @@ class AdvisoryClaim:
         with suppress(SQLAlchemyError):
             self._connection.close()
 
+    def held(self) -> bool:
+        """Ask over the connection that holds it."""
+        try:
+            self._connection.execute(text("SELECT 1"))
+        except SQLAlchemyError:
+            return False
+        return True
+
 
 def _on_connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
     connection.autocommit = True

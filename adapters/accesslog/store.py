@@ -82,6 +82,11 @@ class AccessStore:
         wanted = self._key.word("message", service, client, message_id)
         return await self._run(lambda: self._one("SELECT 1 FROM message WHERE message = ?", wanted) is not None)
 
+    async def has_exchange(self, xroad_id: str, *, since: datetime) -> bool:
+        """Tell whether entries of an exchange were written since a time: they are written all together or not."""
+        statement = "SELECT 1 FROM access WHERE at >= ? AND xroad_id = ? LIMIT 1"
+        return await self._run(lambda: self._one(statement, _stamp(since), xroad_id) is not None)
+
     async def transactions(self, service: str, client: str, kind: str, values: Sequence[str]) -> list[Transaction]:
         """Find a client's own messages.
 
@@ -176,7 +181,7 @@ class AccessStore:
         opened = [self._key.unseal(found[number]) for number in sorted(found)]
         return [_unpacked(each) for each in opened if each is not None]
 
-    def _one(self, statement: str, *values: bytes) -> Any:  # noqa: ANN401  # a row
+    def _one(self, statement: str, *values: bytes | str) -> Any:  # noqa: ANN401  # a row
         return self._open_database.execute(statement, values).fetchone()
 
     def _sweep(self, database: sqlite3.Connection) -> None:

@@ -4,10 +4,9 @@ It refuses an adapter that is no subsystem: nobody could answer it. The adapter'
 ``events:``.
 """
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -50,7 +49,7 @@ class Asynchronous:
     keeper: Keeper
 
     @property
-    def background(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+    def background(self) -> tuple[Callable[[], Awaitable[None]], ...]:
         """What runs until it is cancelled."""
         return self.jobs.run, self.keeper.run
 

@@ -25,7 +25,7 @@ OUTBOX: Final = Table(
     Column("receiver", String(_ADDRESS), nullable=False),
     Column("path", String(_CODE), nullable=False),
     Column("person", LargeBinary(32), nullable=True),
-    Column("sealed", LargeBinary, nullable=False),  # {"body", "access"}
+    Column("sealed", LargeBinary, nullable=False),  # {"to", "body", "access"}
     Column("created", BigInteger, nullable=False),
     Column("due", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -141,6 +141,15 @@ KNOWN: Final = Table(  # the records of a service as they were when last told of
     Column("sealed", LargeBinary, nullable=False),  # {"key", "record"}
     Column("round", _BIG, nullable=False, server_default="0"),  # the last comparison that saw it, to find what is gone
     Index("spean_known_round", "service", "round"),
+)
+
+BAD: Final = Table(  # records that cannot be given in the standard: tried again when they change, or the mapping does
+    "spean_bad",
+    META,
+    Column("service", String(_CODE), primary_key=True),
+    Column("person", LargeBinary(32), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # {"key", "reason"}
 )
 
 SYNCED: Final = Table(  # what a writer last took from a sender, to tell a local change from an old value

@@ -4,7 +4,7 @@ It refuses to begin or end a transaction, so that the change and what is told of
 asynchronous paths call it; the relay hears of it when the transaction is durable.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Connection, Table, bindparam, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.events.keys import EventsKey
-from adapters.events.model import Outgoing
+from adapters.events.model import Document, Outgoing
 from adapters.events.store import TOLD, milliseconds
 from adapters.events.tables import OUTBOX
 
@@ -47,6 +47,11 @@ def put(connection: Connection, key: EventsKey, outgoing: Iterable[Outgoing], *,
     return connection.execute(_insert(connection, OUTBOX), rows).rowcount
 
 
+def sealed_row(receiver: str, body: Document, access: Mapping[str, Any] | None) -> Document:
+    """Return what is sealed of a row: the receiver too, so that nobody sends it elsewhere by changing the table."""
+    return {"to": receiver, "body": body, "access": None if access is None else dict(access)}
+
+
 def _row(key: EventsKey, each: Outgoing, now: int) -> dict[str, Any]:
     if not 0 < len(each.key) <= MAX_ID:
         raise ValueError(f"an idempotency key has 1 to {MAX_ID} characters")
@@ -57,7 +62,7 @@ def _row(key: EventsKey, each: Outgoing, now: int) -> dict[str, Any]:
         "receiver": each.receiver,
         "path": each.path,
         "person": each.person,
-        "sealed": key.seal({"body": each.body, "access": None if each.access is None else dict(each.access)}),
+        "sealed": key.seal(sealed_row(each.receiver, each.body, each.access)),
         "created": now,
         "due": now if each.due is None else max(now, milliseconds(each.due)),
         "state": "waiting",

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, column, select
 
-from adapters.errors import SourceError
+from adapters.errors import RecordUnreadable
 from adapters.source.definition import Field, Many, One, SqlDefinition
 from adapters.source.filters import Filter
 from adapters.source.protocol import Record
@@ -21,7 +21,7 @@ def records_of(source: SqlDefinition, connection: Connection, keys: Sequence[str
     """Return the records that are there, by their keys as text.
 
     Raises:
-        SourceError: one of them has more rows than declared, or a value that no record can have.
+        RecordUnreadable: one of them has more rows than declared, or a value that no record can have.
     """
     rows = [tuple(row) for row in connection.execute(keys_statement(source, keys))] if keys else []
     wanted = frozenset(keys)  # a collation may find others too
@@ -42,7 +42,7 @@ def fitting_of(source: SqlDefinition, connection: Connection, where: Filter, key
 def assemble(source: SqlDefinition, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> Iterator[Record]:
     """Yield the record of each row of the root: its key, its fields, what it is joined to by, and what else there is.
 
-    Raises :class:`SourceError` for one with more rows than declared.
+    Raises :class:`RecordUnreadable` for one with more rows than declared.
     """
     width = 1 + len(source.root.fields)
     ones = [
@@ -66,7 +66,7 @@ def _rows_of(source: SqlDefinition, connection: Connection, many: Many, keys: Se
     for key, *values in connection.execute(statement.order_by(*(column(each) for each in many.order))):
         group = groups.setdefault(key, [])
         if len(group) == many.limit:
-            raise SourceError(f"source {source.name}: a record has more than {many.limit} rows in {many.table}")
+            raise RecordUnreadable(f"source {source.name}: a record has more than {many.limit} rows in {many.table}")
         group.append(_object(many.fields, values))
     return groups
 

@@ -7,12 +7,13 @@ The rows stand in an index (:mod:`adapters.source.fileindex`), which the SQL sou
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
+from sqlalchemy import Connection
 
 from adapters.errors import ConfigError, SourceError
 from adapters.source.connection import FilesConnection
@@ -25,6 +26,7 @@ from adapters.source.sql import SqlSource
 from adapters.source.tablefiles import FileProblem
 
 _log = structlog.get_logger(__name__)
+_T = TypeVar("_T")
 LOOK_SECONDS: Final = 1.0  # how often a search looks whether there is a new file
 _UNFINISHED: Final = ("~$", ".")  # what spreadsheets and copying programs put in front of a name
 
@@ -56,6 +58,10 @@ class FilesSource:
     def find(self, query: Query) -> Found:
         """Search the newest whole file."""
         return self._newest().find(query)
+
+    def read(self, work: Callable[[Connection], _T]) -> _T:
+        """Read in the index of the newest whole file, as :meth:`SqlSource.read`."""
+        return self._newest().read(work)
 
     def batches(self) -> Iterator[list[Placed]]:
         """Read all records of the newest whole file."""

@@ -5,20 +5,20 @@ One page costs one statement for the roots and one for each further table, howev
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, column, func, inspect, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from adapters.errors import ConfigError, SearchRejected, SourceError, SourceTimeoutError
-from adapters.source.assembling import assemble, fitting_of, records_of
+from adapters.source.assembling import assemble
 from adapters.source.definition import Many, One, Root, SourceDefinition, SqlDefinition
 from adapters.source.engines import open_engine, read_url, reading, timed_out
-from adapters.source.filters import Filter, Query
-from adapters.source.protocol import Found, Placed, Record
+from adapters.source.filters import Query
+from adapters.source.protocol import Found, Placed
 from adapters.source.render import (
     TOO_MANY,
     batch_statement,
@@ -30,6 +30,7 @@ from adapters.source.render import (
 )
 
 BATCH: Final = 500  # records in memory while a whole registry is read: some hundred KB
+_T = TypeVar("_T")
 
 
 class SqlSource:
@@ -77,20 +78,10 @@ class SqlSource:
                 return
             last = rows[-1][0]
 
-    def by_key(self, keys: Sequence[str]) -> dict[str, Record]:
-        """Return the records that are there, by their keys; raises :class:`SourceError`."""
+    def read(self, work: Callable[[Connection], _T]) -> _T:
+        """Run work in one read transaction; raises :class:`SourceError` when the database does not answer in time."""
         with self._reading() as connection:
-            return records_of(self.definition, connection, keys)
-
-    def fitting(self, where: Filter, keys: Sequence[str]) -> frozenset[str]:
-        """Return which of some records a filter holds for.
-
-        Raises:
-            SearchRejected: the source does not declare what the filter names.
-            SourceError: the database does not answer, or not in time.
-        """
-        with self._reading() as connection:
-            return fitting_of(self.definition, connection, where, keys)
+            return work(connection)
 
     def count(self) -> int | None:
         """Count the records; None when the database needs longer for that than a statement may take."""

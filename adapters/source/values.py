@@ -11,20 +11,22 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
-from adapters.errors import SourceError
+from adapters.errors import RecordUnreadable
 
 _AS_THEY_ARE: Final = frozenset({str, int, float, bool, type(None), dict, list})
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401  # whatever a driver gives
-    """Return a value as JSON has it; raises :class:`SourceError` for one that JSON has not."""
+    """Return a value as JSON has it; raises :class:`RecordUnreadable` for one that JSON has not."""
     kind = type(value)
     if kind in _AS_THEY_ARE:
         return value
     try:
         return _PLAIN[kind](value)
     except KeyError:
-        raise SourceError(f"a column holds a {kind.__name__}, which no record can have: leave the column out") from None
+        raise RecordUnreadable(
+            f"a column holds a {kind.__name__}, which no record can have: leave the column out"
+        ) from None
 
 
 def _decimal(value: Decimal) -> int | float:

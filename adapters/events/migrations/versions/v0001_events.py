@@ -13,6 +13,7 @@ _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Create all tables."""
+    _bad()
     _conflict()
     _inbox()
     _job()
@@ -23,6 +24,17 @@ def upgrade() -> None:
     _request()
     _subscription()
     _synced()
+
+
+def _bad() -> None:
+    op.create_table(
+        "spean_bad",
+        sa.Column("service", sa.String(length=255), nullable=False),
+        sa.Column("person", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("service", "person"),
+    )
 
 
 def _conflict() -> None:

@@ -3,31 +3,16 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from adapters.events import EventsKey, EventsStore, Outgoing, open_events
+from adapters.events import EventsStore, open_events
 from adapters.events.store import milliseconds
-from adapters.events.tables import OUTBOX
 from adapters.outbox import put
+from tests.support.outbox import KEY, outgoing, table
 
-KEY = EventsKey(bytes(range(32)))
 AT = datetime(2026, 11, 28, tzinfo=UTC)
-
-
-def outgoing(key: str, *, person: str = "1", **others: Any) -> Outgoing:
-    values: dict[str, Any] = {
-        "kind": "notify",
-        "service": "registration",
-        "receiver": "KH/GOV/NSAF/FAMILY-PACKAGE/family",
-        "path": "/registry/notify",
-        "person": KEY.order("registration", person),
-        "body": {"reference_id": key},
-        "access": {"purpose": "ENROLMENT"},
-    }
-    return Outgoing(key=key, **values | others)
 
 
 @pytest.fixture
@@ -37,16 +22,13 @@ def store(any_database: str) -> Iterator[EventsStore]:
     opened.database.close()
 
 
-def written(store: EventsStore) -> list[Any]:
-    return list(store.read_now(lambda connection: connection.execute(select(OUTBOX).order_by(OUTBOX.c.id)).all()))
-
-
 def test_a_row_holds_what_is_to_be_sent_sealed(store: EventsStore) -> None:
     assert store.write_now(lambda connection: put(connection, KEY, [outgoing("e-1")], at=AT)) == 1
-    [row] = written(store)
+    [row] = table(store)
     assert (row.key, row.state, row.created, row.due) == ("e-1", "waiting", milliseconds(AT), milliseconds(AT))
     assert b"e-1" not in row.sealed
-    assert KEY.unseal(row.sealed) == {"body": {"reference_id": "e-1"}, "access": {"purpose": "ENROLMENT"}}
+    told = outgoing("e-1")
+    assert KEY.unseal(row.sealed) == {"to": row.receiver, "body": told.body, "access": told.access}
 
 
 def test_the_same_key_twice_is_one_row(store: EventsStore) -> None:
@@ -54,13 +36,13 @@ def test_the_same_key_twice_is_one_row(store: EventsStore) -> None:
         return [put(connection, KEY, each, at=AT) for each in ([outgoing("a"), outgoing("b")], [outgoing("a")], [])]
 
     assert store.write_now(work) == [2, 0, 0]
-    assert [each.key for each in written(store)] == ["a", "b"]
+    assert [each.key for each in table(store)] == ["a", "b"]
 
 
 def test_what_is_due_later_is_due_later(store: EventsStore) -> None:
     due = AT + timedelta(hours=3)
     store.write_now(lambda connection: put(connection, KEY, [outgoing("a", due=due)], at=AT))
-    assert [each.due for each in written(store)] == [milliseconds(due)]
+    assert [each.due for each in table(store)] == [milliseconds(due)]
 
 
 @pytest.mark.parametrize("key", ["", "k" * 100])
@@ -71,7 +53,7 @@ def test_a_key_that_does_not_fit_is_refused(store: EventsStore, key: str) -> Non
 
 def test_who_listens_is_told_after_the_commit_and_not_when_nothing_was_put(store: EventsStore) -> None:
     seen: list[int] = []
-    store.when_told(lambda: seen.append(len(written(store))))
+    store.when_told(lambda: seen.append(len(table(store))))
     store.write_now(lambda connection: put(connection, KEY, [outgoing("a")], at=AT))
     store.write_now(lambda connection: put(connection, KEY, [], at=AT))
     assert seen == [1]
@@ -84,7 +66,7 @@ def test_what_is_rolled_back_was_never_put(store: EventsStore) -> None:
 
     with pytest.raises(LookupError):
         store.write_now(work)
-    assert written(store) == []
+    assert table(store) == []
 
 
 def test_on_postgresql_the_second_about_a_person_waits_for_the_firsts_commit(postgresql_url: str) -> None:
@@ -107,6 +89,6 @@ def test_on_postgresql_the_second_about_a_person_waits_for_the_firsts_commit(pos
 
     assert first.write_now(work) is False
     thread.join()
-    assert [each.key for each in written(first)] == ["first", "other", "second"]
+    assert [each.key for each in table(first)] == ["first", "other", "second"]
     for each in (first, second):
         each.database.close()
