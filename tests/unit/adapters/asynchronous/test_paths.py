@@ -397,3 +397,10 @@ async def test_without_a_database_of_events_there_are_no_such_paths(tmp_path: Pa
         for operation in OPERATIONS["Social"]:
             code, _answer = await adapter.post(operation.path, {}, CLIENT)
             assert code == (404 if operation.needs_events else 400)
+
+
+async def test_the_document_announces_what_is_served(asked: Adapter) -> None:
+    async with asked.session.get(f"{asked.url}/person/openapi/sr.json") as response:
+        document = await response.json()
+    served = {each.path for each in OPERATIONS["Social"]}
+    assert served <= set(document["paths"])
