@@ -88,6 +88,7 @@ class Batch:
     of: Moment
     rows: Mapping[bytes, Stored]
     versions: Versions
+    unique: bool
     steps: list[Step] = field(default_factory=list)
     same: list[bytes] = field(default_factory=list)
     good: list[bytes] = field(default_factory=list)
@@ -111,6 +112,13 @@ class Batch:
             return
         before = None if row is None else row.open(self.of.key)
         self.steps.append(Step(before, self._after(person, now, name, records, before)))
+
+    def _standard(self, row: Stored | None, local: Record | RefusedRecord | None) -> dict[str, Record]:
+        if isinstance(local, RefusedRecord):
+            raise local
+        if self.unique and row is not None and row.round == self.of.number:
+            raise RefusedRecord("another record has the same key: the first one is told")
+        return {} if local is None else self.versions(local)
 
     def _after(
         self, person: bytes, now: bytes, name: str, records: Mapping[str, Record], before: Known | None

@@ -43,11 +43,20 @@ class Publisher:
         """
         return self.look(connection, [record_key], at).told
 
-    def look(self, connection: Connection, keys: Sequence[str], at: datetime, *, number: int | None = None) -> Taken:
+    def look(
+        self,
+        connection: Connection,
+        keys: Sequence[str],
+        at: datetime,
+        *,
+        number: int | None = None,
+        tell: bool = True,
+    ) -> Taken:
         """Read records by their keys and :meth:`take` them; a key that is not there is of a record that is gone."""
         memory.lock(connection, self.service.code)  # before they are read: no older state may come after a newer one
         there = self._read(connection, keys)
-        return self.take(connection, {each: there.get(each) for each in dict.fromkeys(keys)}, at, number=number)
+        found = {each: there.get(each) for each in dict.fromkeys(keys)}
+        return self.take(connection, found, at, number=number, tell=tell)
 
     def take(
         self,
@@ -57,6 +66,7 @@ class Publisher:
         *,
         number: int | None = None,
         tell: bool = True,
+        unique: bool = False,
     ) -> Taken:
         """Compare local records with what is known of them, remember them, and tell what is different.
 
@@ -66,11 +76,12 @@ class Publisher:
             at: now.
             number: of the whole comparison that these records are part of.
             tell: whether anybody is told; else they are remembered only.
+            unique: whether a record that this comparison has seen before is another one with the same key.
         """
         memory.lock(connection, self.service.code)
         names = {self.key.order(self.service.code, each): each for each in found}
         rows = memory.stored(connection, self.service.code, list(names))
-        batch = Batch(Moment(connection, self.key, self.service.code, at, number), rows, self._versions)
+        batch = Batch(Moment(connection, self.key, self.service.code, at, number), rows, self._versions, unique)
         for person, name in names.items():
             batch.take(person, name, found[name])
         batch.remember()

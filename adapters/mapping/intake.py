@@ -13,7 +13,7 @@ from adapters.errors import ConfigError
 from adapters.mapping.compiler import compile_rules
 from adapters.mapping.engine import CompiledMapping, known_fields
 from adapters.mapping.load import read_mapping
-from adapters.mapping.model import Kind, Mapping, NestedRule, ValueRule, join, plain, walk
+from adapters.mapping.model import Kind, Mapping, NestedRule, ValueRule, chosen_by, join, plain, walk
 from adapters.mapping.target import fields_at
 from adapters.mapping.transforms import CODED, WRITE_CODE, ambiguous, code_list_of, inverted
 
@@ -71,13 +71,13 @@ def uncovered(mapping: Mapping) -> Iterator[tuple[str, str, tuple[str, ...]]]:
 
 
 def sources_of(mapping: Mapping) -> dict[str, str]:
-    """Return the contract's path that each local field is made of, lists passed through."""
+    """Return the contract's path that each local field is made of."""
     found: dict[str, str] = {}
     for rule, source, target in walk(mapping.rules):
         if isinstance(rule, ValueRule):
-            found[join(target, rule.to)] = ", ".join(plain(join(source, each)) for each in rule.sources)
+            found[join(target, rule.to)] = ", ".join(join(source, each) for each in rule.sources)
         elif isinstance(rule, NestedRule):
-            found.setdefault(join(target, rule.to), plain(join(source, rule.source)))
+            found.setdefault(join(target, rule.to), join(source, rule.source))
     return found
 
 
@@ -131,7 +131,13 @@ def _coded(mapping: Mapping) -> Iterator[tuple[ValueRule, str, str, str]]:
 
 def _dropped(mapping: Mapping) -> Iterator[str]:
     """Yield the contract's fields that nothing reads; a branch of which nothing is read is one of them."""
-    yield from _below(mapping, known_fields(mapping), "")
+    chosen = {each for path in _paths(mapping) for each in chosen_by(path)}
+    yield from _below(mapping, known_fields(mapping) | chosen, "")
+
+
+def _paths(mapping: Mapping) -> Iterator[str]:
+    for rule, source, _target in walk(mapping.rules):
+        yield from (join(source, each) for each in rule.sources) if isinstance(rule, ValueRule) else ()
 
 
 def _below(mapping: Mapping, known: frozenset[str], scope: str) -> Iterator[str]:

@@ -149,6 +149,14 @@ def plain(path: str) -> str:
     return _CHOICE.sub("", path) if "[" in path else path
 
 
+def chosen_by(path: str) -> Iterator[str]:
+    """Yield the fields by which a path chooses elements of lists."""
+    for found in _CHOICE.finditer(path):
+        key, equals, _code = found[0][1:-1].partition("=")
+        if equals:
+            yield f"{plain(path[: found.start()])}.{key}"
+
+
 def join(prefix: str, path: str) -> str:
     """Join two dotted paths; a path that is one dot is what the prefix names itself."""
     if path == OWN:

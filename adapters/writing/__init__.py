@@ -7,5 +7,7 @@ reported either way.
 
 from adapters.writing.definition import WriteDefinition
 from adapters.writing.loading import load_write
+from adapters.writing.tables import open_writers
+from adapters.writing.writer import Writer
 
-__all__ = ["WriteDefinition", "load_write"]
+__all__ = ["WriteDefinition", "Writer", "load_write", "open_writers"]

@@ -52,7 +52,7 @@ class Maker:
 
     Args:
         kind: ``value``, ``now`` (``date``, ``timestamp``), ``next``, ``random``, ``add``, ``event`` (``id``, ``day``,
-            ``sender``).
+            ``sender``), ``text`` (with fields in braces).
         argument: as the write file has it.
     """
 

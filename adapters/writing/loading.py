@@ -127,7 +127,7 @@ def _unknown(write: WriteDefinition, every: frozenset[str]) -> Iterator[tuple[st
         ("new", write.new),
         ("always", write.always),
         ("gone.set", write.gone_set),
-        ("wins.fields", write.wins),
+        ("wins.fields", set(write.wins) - {child.path for child in write.children}),
         ("tells", write.tells.values()),
         ("wins.changed", () if write.changed is None else (write.changed,)),
     ):

@@ -1,0 +1,204 @@
+"""The writer of one service: takes events from a sender, applies each once, and says what became of it.
+
+It refuses senders and event types that the write file does not name. One event that cannot be applied is rejected
+alone; trouble of the database fails the whole message, so that the sender tries it again.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+
+from adapters.events import Event, EventsKey, Result
+from adapters.events.model import Status
+from adapters.events.store import milliseconds
+from adapters.mapping.intake import sources_of
+from adapters.writing.applying import NOT_FOR_US, Chunk
+from adapters.writing.definition import WriteDefinition
+from adapters.writing.incoming import Incoming, Intake, Rejected
+from adapters.writing.memory import Memory
+from adapters.writing.rows import Local, Statements
+
+CHUNK: Final = 500  # events that are read, decided and written together: some megabytes
+After = Callable[[Connection, str], None]
+_REFUSED: Final = (IntegrityError, DataError, UnicodeError, OverflowError)  # by the record, not by the database's state
+_SQLITE: Final = re.compile(r"(UNIQUE|NOT NULL|CHECK|FOREIGN KEY|PRIMARY KEY) constraint failed(: [\w., ]+)?", re.ASCII)
+
+
+class Writer:
+    """Applies events to the programme's own tables.
+
+    Args:
+        service: code of the own service.
+        definition: its write file.
+        key: of the adapter's events.
+    """
+
+    def __init__(self, service: str, definition: WriteDefinition, key: EventsKey) -> None:
+        self.service, self.definition = service, definition
+        self.after: After | None = None  # called with the key of each record that was written, in the transaction
+        self.others: dict[str, After] = {}  # the same for other services of the adapter, which ``tells`` names
+        self.memory, self.statements = Memory(service, key), Statements(definition)
+        self._intake = Intake(definition)
+        self._names = sources_of(definition.mapping.mapping)
+
+    @property
+    def senders(self) -> frozenset[str]:
+        """The clients whose events are taken; all others are refused."""
+        return frozenset(self.definition.senders)
+
+    def receive(self, connection: Connection, sender: str, events: Sequence[Event], at: datetime) -> list[Result]:
+        """Apply events in the given transaction.
+
+        Args:
+            connection: of the database of both the programme and the events.
+            sender: the client that sent them, ``INSTANCE/CLASS/MEMBER/SUBSYSTEM``.
+            events: in the sender's order.
+            at: now.
+
+        Returns:
+            one result for each, in their order. One that is known has the result that it had, unless it was rejected:
+            then it is tried again.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database is locked, away or full: nothing may be committed.
+        """
+        if sender not in self.definition.senders:
+            return [rejected(each, "sender: takes nothing from this client") for each in events]
+        results: list[Result] = []
+        touched: dict[Any, Local] = {}
+        for start in range(0, len(events), CHUNK):
+            found, records = self._attempt(connection, sender, events[start : start + CHUNK], at)
+            results += found
+            touched |= records
+        self.tell(connection, touched)
+        return results
+
+    def tell(self, connection: Connection, touched: Mapping[Any, Local]) -> None:
+        """Tell what publishes of the records that were written."""
+        for key in touched if self.after is not None else ():
+            self.after(connection, str(key))  # type: ignore[misc]  # the loop is empty where it is None
+        for service, name in self.definition.tells.items():
+            after = self.others.get(service)
+            keys = dict.fromkeys(str(key) for record in touched.values() for key in _values(record, name))
+            for key in keys if after is not None else ():
+                after(connection, key)  # type: ignore[misc]  # as above
+
+    def _attempt(
+        self, connection: Connection, sender: str, events: Sequence[Event], at: datetime
+    ) -> tuple[list[Result], dict[Any, Local]]:
+        """Apply all together; where the database refuses a row, halves, down to the one event that it is about."""
+        try:
+            return self._together(connection, sender, events, at)
+        except _REFUSED as error:
+            if len(events) > 1:
+                middle = len(events) // 2
+                first, one = self._attempt(connection, sender, events[:middle], at)
+                second, two = self._attempt(connection, sender, events[middle:], at)
+                return [*first, *second], one | two
+            refused = error
+        try:  # once more: a number drawn here, or a row that somebody wrote a moment ago, does not collide twice
+            return self._together(connection, sender, events, at)
+        except _REFUSED:
+            return [self._refuse(connection, sender, events[0], refused, at)], {}
+
+    def _together(
+        self, connection: Connection, sender: str, events: Sequence[Event], at: datetime
+    ) -> tuple[list[Result], dict[Any, Local]]:
+        spoiled: dict[bytes, Result] = {}
+        while True:
+            try:
+                return self._all(connection, sender, events, at, spoiled)
+            except _Spoiled as error:
+                spoiled[error.word] = error.result
+
+    def _all(
+        self, connection: Connection, sender: str, events: Sequence[Event], at: datetime, spoiled: dict[bytes, Result]
+    ) -> tuple[list[Result], dict[Any, Local]]:
+        with connection.begin_nested():
+            words = [self.memory.word(sender, each.event_id) for each in events]
+            known = self.memory.results(connection, words)
+            again = [word for word, result in known.items() if result is None]
+            done = {word: result for word, result in known.items() if result is not None}
+            chunk = Chunk(connection, self.statements, self.memory, self._names, sender, at)
+            new = {word: event for word, event in zip(words, events, strict=True) if word not in done}
+            answers = self._apply(chunk, sender, new, spoiled)
+            chunk.flush()
+            self.memory.forget(connection, again)
+            self.memory.answer(connection, tuple(answers.items()), sender, milliseconds(at))
+        done |= answers
+        return [done[word] for word in words], chunk.touched
+
+    def _apply(
+        self, chunk: Chunk, sender: str, events: Mapping[bytes, Event], spoiled: Mapping[bytes, Result]
+    ) -> dict[bytes, Result]:
+        read = {word: spoiled.get(word) or self._read(sender, event) for word, event in events.items()}
+        chunk.load([each for each in read.values() if isinstance(each, Incoming)])
+        return {word: _applied(chunk, word, each) for word, each in read.items()}
+
+    def _read(self, sender: str, event: Event) -> Incoming | Result:
+        types = self.definition.senders[sender]
+        if types is not None and event.event_type not in types:
+            return rejected(event, "event type: not taken from this client")
+        try:
+            found = self._intake.read(event, milliseconds(event.at))
+        except Rejected as error:
+            return rejected(event, str(error))
+        return Result(event.event_id, Status.SUCCEEDED, NOT_FOR_US) if found is None else found
+
+    def _refuse(self, connection: Connection, sender: str, event: Event, error: Exception, at: datetime) -> Result:
+        result, word = rejected(event, _why(error)), self.memory.word(sender, event.event_id)
+        self.memory.forget(connection, [word])
+        self.memory.answer(connection, [(word, result)], sender, milliseconds(at))
+        return result
+
+
+def rejected(event: Event, why: str) -> Result:
+    """Return what a sender hears of an event that was not applied."""
+    return Result(event.event_id, Status.REJECTED, why)
+
+
+class _Spoiled(Exception):  # noqa: N818  # never leaves this module
+    """An event was rejected after it had changed something in memory: all is done again without it."""
+
+    def __init__(self, word: bytes, result: Result) -> None:
+        super().__init__()
+        self.word, self.result = word, result
+
+
+def _applied(chunk: Chunk, word: bytes, each: Incoming | Result) -> Result:
+    if isinstance(each, Result):
+        return each
+    try:
+        return chunk.apply(each)
+    except Rejected as error:
+        result = rejected(each.event, str(error))
+        if chunk.began:
+            raise _Spoiled(word, result) from None
+        return result
+
+
+def _values(record: Local, name: str) -> list[Any]:
+    if name in record.values:
+        return [record.values[name]]
+    for path, rows in record.rows.items():
+        own = name.removeprefix(f"{path}.")
+        if own != name:
+            return [value for row in rows if (value := row.values.get(own)) is not None]
+    return []
+
+
+def _why(error: Exception) -> str:
+    """Name the database's rule without the row that broke it."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    diagnosis = getattr(original, "diag", None)
+    if diagnosis is not None:
+        names = [diagnosis.table_name, diagnosis.column_name, diagnosis.constraint_name]
+        rule = f"{type(original).__name__} {'.'.join(each for each in names if each)}".strip()
+    else:
+        found = _SQLITE.search(str(original))
+        rule = type(original).__name__ if found is None else found[0]
+    return f"constraint: the database refuses the row ({rule})"
