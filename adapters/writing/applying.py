@@ -4,8 +4,6 @@ It refuses to know savepoints and messages; :class:`adapters.writing.Writer` cal
 events when the database refuses. What both sides changed goes into conflicts, whoever wins.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -45,6 +43,7 @@ class Chunk:
         self._synced: dict[Any, Synced] = {}
         self._links: dict[bytes, Synced] = {}
         self._index: list[dict[Any, set[Any]]] = [{} for _ in self._definition.find]
+        self._made_links: dict[str, bytes | None] = {}
         self._conflicts: list[Conflict] = []
         self._told: list[Mapping[str, Any]] = []  # what the sender hears of the event that is being applied
         self._last: dict[Any, Event] = {}  # the event by which a record was last touched
@@ -115,6 +114,12 @@ class Chunk:
         return None if record is None or record.is_gone else record
 
     def _link(self, each: Incoming) -> bytes | None:
+        name = each.event.event_id
+        if name not in self._made_links:
+            self._made_links[name] = self._new_link(each)
+        return self._made_links[name]
+
+    def _new_link(self, each: Incoming) -> bytes | None:
         for find in self._definition.find:
             for value in each.values(find.field):
                 if value is not None:
@@ -183,7 +188,7 @@ class Chunk:
                     self._conflict,
                 )
         if is_new_list:
-            synced.digest, synced.link = digest(each.event), self._link(each) or synced.link
+            synced.link = self._link(each) or synced.link
         return ""
 
     def _field(self, each: Incoming, record: Local, synced: Synced, name: str, sent: Any) -> None:  # noqa: ANN401  # a column's value
@@ -244,7 +249,7 @@ class Chunk:
         synced.at, synced.values, synced.times, synced.gone = each.at, {}, {}, False
         for name, value in each.fields.items():
             synced.note(name, value, each.at)
-        synced.digest, synced.link, synced.dirty = digest(each.event), self._link(each), True
+        synced.link, synced.dirty = self._link(each), True
         self._records[key], self._last[key] = record, each.event
         for child in self._definition.children:
             if child.path in each.rows:
@@ -357,12 +362,6 @@ def written(event: Event) -> Values:
         "id": event.event_id, "at": event.at.isoformat(), "type": event.event_type, "record_type": event.record_type,
         "version": event.version, "record": event.record, "changes": changes,
     }  # fmt: skip
-
-
-def digest(event: Event) -> bytes:
-    """Return the hash of a record as it was sent."""
-    text = json.dumps(event.record, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _others(links: Mapping[bytes, Synced], known: Mapping[Any, Synced]) -> list[Synced]:

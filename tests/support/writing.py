@@ -17,7 +17,8 @@ KEY = EventsKey(bytes(range(32)))
 SENDER = "KH/GOV/SPR/REGISTRY"
 NOW = datetime(2026, 11, 28, 5, 0, tzinfo=UTC)
 FAMILY = """CREATE TABLE family (family_no VARCHAR(20) PRIMARY KEY, spr_no VARCHAR(20) UNIQUE,
-    village VARCHAR(8) NOT NULL, book VARCHAR(20), size INTEGER, registered DATE, state VARCHAR(4) NOT NULL, version INTEGER, changed VARCHAR(30))"""
+    village VARCHAR(8) NOT NULL, book VARCHAR(20), size INTEGER, registered DATE, state VARCHAR(4) NOT NULL,
+    version INTEGER, changed VARCHAR(30))"""
 LINE = """CREATE TABLE line (line_no VARCHAR(30) PRIMARY KEY, family_no VARCHAR(20) NOT NULL, line INTEGER NOT NULL,
     spid VARCHAR(20) UNIQUE, id_card VARCHAR(9), full_name VARCHAR(99) NOT NULL, sex VARCHAR(1) NOT NULL,
     birth VARCHAR(10))"""
