@@ -16,6 +16,7 @@ from adapters.accesslog import AccessStore, load_key, make_key
 from adapters.asynchronous.assembly import Asynchronous, Tells, assemble
 from adapters.asynchronous.documents import Pen
 from adapters.asynchronous.receiver import Receiver
+from adapters.capture.assembly import Publishers, publishers
 from adapters.config import AdapterConfig, ServiceConfig
 from adapters.errors import ConfigError
 from adapters.events import EventsStore, load_events_key, make_events_key, open_events
@@ -90,6 +91,7 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     jobs: list[Job] = [] if later is None else list(later.background)
     if config.events is not None and events is not None:
         jobs.append(_outbox(config, config.events, events, Parts(services, store, monitor, app, tls), key))
+        jobs += _publishing(config, config.events, events, services, monitor).jobs
     return Parts(services, store, monitor, app, tls, events, later, tuple(jobs))
 
 
@@ -162,6 +164,14 @@ def _outbox(
             await transport.close()
 
     return send
+
+
+def _publishing(
+    config: AdapterConfig, events: EventsConfig, store: EventsStore, services: Sequence[Service], monitor: Monitor
+) -> Publishers:
+    """Make what notices changes and what loads."""
+    pairs = [(each, service.registry.source) for each, service in zip(config.services, services, strict=True)]
+    return publishers(pairs, store, monitor, at_source=events.at_source, sender_id=config.sender_id)
 
 
 def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker) -> Queue:
