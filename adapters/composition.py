@@ -5,7 +5,7 @@ It refuses keys that others can read and clients that cannot be read. Nothing bu
 """
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +13,12 @@ from functools import partial
 from pathlib import Path
 
 from adapters.accesslog import AccessStore, load_key, make_key
+from adapters.asynchronous.assembly import Asynchronous, Tells, assemble
+from adapters.asynchronous.documents import Pen
+from adapters.asynchronous.receiver import Receiver
+from adapters.capture.assembly import Publishers, publishers
 from adapters.config import AdapterConfig, ServiceConfig
+from adapters.errors import ConfigError
 from adapters.events import EventsStore, load_events_key, make_events_key, open_events
 from adapters.outbox.config import EventsConfig, limits_of
 from adapters.outbox.delivery import Delivery
@@ -34,6 +39,8 @@ from adapters.registry.search import Registry, one_of
 from adapters.registry.service import Service
 from adapters.registry.tokens import TokenIssuer, load_clients
 from adapters.source import open_source
+from xroad.errors import XRoadError
+from xroad.identifiers import ClientId
 
 Job = Callable[[], Awaitable[None]]
 
@@ -48,11 +55,16 @@ class Parts:
     app: RegistryApp
     tls: ssl.SSLContext | None
     events: EventsStore | None = None
+    later: Asynchronous | None = None
     jobs: tuple[Job, ...] = ()  # run beside the application until the adapter stops, and are cancelled then
 
 
-def compose(config: AdapterConfig) -> Parts:
-    """Make the parts; makes the key of the access record when there is none yet.
+def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = None) -> Parts:
+    """Make the parts; makes the keys of access record and events when there are none yet.
+
+    Args:
+        config: of the adapter.
+        receivers: what takes the events of others, by code of the service, in place of what the configuration says.
 
     Raises:
         ConfigError: a key, client or connection cannot be used.
@@ -63,6 +75,8 @@ def compose(config: AdapterConfig) -> Parts:
     pinned = read_certificates(config.callers.certificate_files, config=config.file)
     services = tuple(_service(config, each, store) for each in config.services)
     monitor = Monitor()
+    events = _events(config)
+    later = None if events is None else _asynchronous(config, services, store, events, receivers or {})
     app = RegistryApp(
         services,
         callers=Callers(config.callers.security_servers, pinned, tokens),
@@ -71,13 +85,14 @@ def compose(config: AdapterConfig) -> Parts:
         monitor=monitor,
         public=Public(config.sender_id, tokens, [each for each in (key, tokens.key if tokens else None) if each]),
         limits=AppLimits(config.limits.body_bytes, config.limits.request_seconds, config.limits.concurrent_queries),
+        desks={} if later is None else later.desks,
     )
     tls = _tls(config, pinned)
-    events = _events(config)
-    jobs: list[Job] = []
+    jobs: list[Job] = [] if later is None else list(later.background)
     if config.events is not None and events is not None:
         jobs.append(_outbox(config, config.events, events, Parts(services, store, monitor, app, tls), key))
-    return Parts(services, store, monitor, app, tls, events, tuple(jobs))
+        jobs += _publishing(config, config.events, events, services, monitor).jobs
+    return Parts(services, store, monitor, app, tls, events, later, tuple(jobs))
 
 
 def _events(config: AdapterConfig) -> EventsStore | None:
@@ -90,6 +105,34 @@ def open_events_store(events: EventsConfig) -> EventsStore:
     key = load_events_key(events.key_file, config=events.file)
     password = None if events.database.password is None else events.database.password.read()
     return open_events(events.database.url, key, config=events.file, password=password)
+
+
+def _asynchronous(
+    config: AdapterConfig,
+    services: Sequence[Service],
+    store: AccessStore,
+    events: EventsStore,
+    receivers: Mapping[str, Receiver],
+) -> Asynchronous:
+    tells = {each.code: _tells(each, receivers.get(each.code)) for each in config.services}
+    return assemble(services, events, store, Pen(_subsystem(config)), tells=tells, declared=config.subscriptions)
+
+
+def _tells(service: ServiceConfig, receiver: Receiver | None) -> Tells:
+    publish = service.publish
+    told = () if publish is None else (publish.events.new, publish.events.changed, publish.events.gone)
+    return Tells(events=frozenset(told), receiver=receiver)
+
+
+def _subsystem(config: AdapterConfig) -> str:
+    """Return the own subsystem: what is sent over the bus is sent in its name."""
+    try:
+        client = ClientId.parse(config.sender_id)
+    except XRoadError:
+        client = None
+    if client is None or client.subsystem_code is None:
+        raise ConfigError(config.file, "sender_id", "with events, it is the subsystem INSTANCE/CLASS/MEMBER/SUBSYSTEM")
+    return str(client)
 
 
 def _outbox(
@@ -123,9 +166,24 @@ def _outbox(
     return send
 
 
+def _publishing(
+    config: AdapterConfig, events: EventsConfig, store: EventsStore, services: Sequence[Service], monitor: Monitor
+) -> Publishers:
+    """Make what notices changes and what loads."""
+    pairs = [(each, service.registry.source) for each, service in zip(config.services, services, strict=True)]
+    return publishers(pairs, store, monitor, at_source=events.at_source, sender_id=config.sender_id)
+
+
 def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker) -> Queue:
     limits = partial(limits_of, events.receivers)
-    return EmbeddedQueue(store, delivery, waker, limits)
+    if events.nats is None:
+        return EmbeddedQueue(store, delivery, waker, limits)
+    try:
+        from adapters.outbox.natsqueue import NatsQueue  # noqa: PLC0415  # an extra: others start without it
+        from adapters.outbox.stream import Stream  # noqa: PLC0415  # as above
+    except ModuleNotFoundError as error:
+        raise ConfigError(events.file, "events.queue", f"needs {error.name}: install spean[nats]") from error
+    return NatsQueue(store, delivery, waker, limits, Stream(events.nats, file=events.file))
 
 
 def _tls(config: AdapterConfig, pinned: frozenset[bytes]) -> ssl.SSLContext | None:

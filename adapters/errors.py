@@ -10,6 +10,7 @@ AdapterError
 │   ├── SourceTimeoutError   … within the time that it was given
 │   └── RecordUnreadable     one record of it is not as the source file declares
 ├── EventsError              the database of events cannot be used, or holds what cannot be read
+├── CaptureStopped           what a capture saw cannot be true, or staff must decide about it
 ├── AccessLogError           the access record cannot be written or read, so no answer leaves
 ├── SearchRejected           the caller's search cannot be done: a DCI reason (``rjct.…``) for one item of a message
 ├── MessageRejected          … for the whole message
@@ -73,6 +74,10 @@ class AccessLogError(AdapterError):
 
 class EventsError(AdapterError):
     """The database of events cannot be used, or holds what cannot be read with this key."""
+
+
+class CaptureStopped(AdapterError):  # noqa: N818  # what became of it
+    """A capture or load does not go on before the institution's staff have looked."""
 
 
 class SearchRejected(AdapterError):  # noqa: N818  # DCI's word: status rjct

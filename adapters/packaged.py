@@ -26,7 +26,7 @@ def adapter_yaml(
     source: Mapping[str, Any] | None = None,
     metrics: str | None = None,
     access_folder: Path | None = None,
-    security_server: str | None = None,
+    events: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the text of an adapter file for a packaged programme.
 
@@ -38,7 +38,7 @@ def adapter_yaml(
         source: the whole ``source:`` in its place.
         metrics: host and port of metrics and health.
         access_folder: where the access record and its key are; beside the file when absent.
-        security_server: client port of the own node; None for one that only answers questions.
+        events: what takes the place of its ``events:``; None for one that only answers questions.
 
     Raises:
         ConfigError: there is no such programme.
@@ -51,17 +51,17 @@ def adapter_yaml(
     if metrics is not None:
         data["metrics"] = metrics
     data["services"] = [_packaged(programme, each) for each in data["services"]]
-    _connect(data, programme, security_server)
+    _take_part(data, programme, events)
     for key, name in (("access_log", "access.sqlite"), ("access_key_file", "access.key")):
         own = f"{programme}-{name}"
         data[key] = own if access_folder is None else str(access_folder / own)
     return yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
 
 
-def _connect(data: dict[str, Any], programme: str, security_server: str | None) -> None:
-    """Tell where the way out is; without one, nothing of events stays in the file."""
-    if security_server is not None and "events" in data:
-        data["events"] |= {"security_server": {"url": security_server}, "key_file": f"{programme}-events.key"}
+def _take_part(data: dict[str, Any], programme: str, events: Mapping[str, Any] | None) -> None:
+    """Who takes no part in events has nothing of them in its file."""
+    if events is not None and "events" in data:
+        data["events"] |= {"key_file": f"{programme}-events.key", **events}
         return
     for key in ("events", "subscriptions"):
         data.pop(key, None)

@@ -4,7 +4,9 @@ It refuses to know the tables; there is no alembic.ini and no command line. `ser
 something is missing: most starts find nothing to do, and Alembic takes a tenth of a server's start to load.
 """
 
+import threading
 from importlib.resources import as_file, files
+from typing import Final
 
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -14,6 +16,9 @@ from sqlalchemy import Connection
 
 from serverkit.migrations import NewerSchema
 
+# Alembic's scripts speak to one database a process, through a proxy that is global to it; servers share processes.
+_ONE_AT_A_TIME: Final = threading.Lock()
+
 
 def upgrade(connection: Connection, package: str, version_table: str) -> None:
     """Apply what is missing, within the caller's transaction.
@@ -21,7 +26,7 @@ def upgrade(connection: Connection, package: str, version_table: str) -> None:
     Raises:
         NewerSchema: the database knows a migration that this code does not.
     """
-    with as_file(files(package)) as directory:
+    with _ONE_AT_A_TIME, as_file(files(package)) as directory:
         config = Config()
         config.set_main_option("script_location", str(directory).replace("%", "%%"))
         scripts = ScriptDirectory.from_config(config)

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from adapters.capture import known as memory
-from adapters.capture.canonical import NOTHING, digest
 from adapters.capture.known import Known, Stored
 from adapters.events import EventsKey
+from adapters.events.canonical import NOTHING, digest
 from adapters.events.store import milliseconds, moment
 from adapters.events.tables import BAD
 from adapters.mapping.counting import RefusedRecord
@@ -88,6 +88,7 @@ class Batch:
     of: Moment
     rows: Mapping[bytes, Stored]
     versions: Versions
+    unique: bool
     steps: list[Step] = field(default_factory=list)
     same: list[bytes] = field(default_factory=list)
     good: list[bytes] = field(default_factory=list)
@@ -111,6 +112,13 @@ class Batch:
             return
         before = None if row is None else row.open(self.of.key)
         self.steps.append(Step(before, self._after(person, now, name, records, before)))
+
+    def _standard(self, row: Stored | None, local: Record | RefusedRecord | None) -> dict[str, Record]:
+        if isinstance(local, RefusedRecord):
+            raise local
+        if self.unique and row is not None and row.round == self.of.number:
+            raise RefusedRecord("another record has the same key: the first one is told")
+        return {} if local is None else self.versions(local)
 
     def _after(
         self, person: bytes, now: bytes, name: str, records: Mapping[str, Record], before: Known | None
@@ -158,3 +166,8 @@ def bad_keys(connection: Connection, key: EventsKey, service: str) -> list[str]:
     """Return the keys of the records that were set aside."""
     rows = connection.execute(select(BAD.c.sealed).where(BAD.c.service == service).order_by(BAD.c.at)).scalars()
     return [key.unseal(each)["key"] for each in rows]
+
+
+def count_bad(connection: Connection, service: str) -> int:
+    """Count the records that are set aside."""
+    return int(connection.execute(select(func.count()).select_from(BAD).where(BAD.c.service == service)).scalar_one())

@@ -159,6 +159,7 @@ SYNCED: Final = Table(  # what a writer last took from a sender, to tell a local
     Column("person", LargeBinary(32), primary_key=True),  # EventsKey.order(service, key of the local record)
     Column("sealed", LargeBinary, nullable=False),  # what was written of each field, and the sender's time of it
     Column("link", LargeBinary(32), nullable=True, index=True),  # of the number by which it is found, were it gone
+    Column("digest", LargeBinary(32), nullable=False),  # of the record as it was sent
     Column("sender", String(_ADDRESS), nullable=False),
     Column("event_at", BigInteger, nullable=False),  # the sender's time of the newest event applied
     Column("at", BigInteger, nullable=False),
@@ -178,4 +179,86 @@ CONFLICT: Final = Table(
     Column("sealed", LargeBinary, nullable=False),  # {"key", "sent", "local"}
     Column("decided", String(12), nullable=True),  # sent, local: what staff said of it
     Column("decided_at", BigInteger, nullable=True),
+)
+
+CROSSWALK_PERSON: Final = Table(  # one a SPID
+    "spean_crosswalk_person",
+    META,
+    Column("id", _BIG, primary_key=True),
+    Column("spid", LargeBinary(32), nullable=False, unique=True),
+    Column("sealed", LargeBinary, nullable=False),  # {"person", "gathered"}
+    Column("digest", LargeBinary(32), nullable=False),  # of the person as the registry has it
+    Column("state", String(12), nullable=False),  # active, merged
+    Column("into", _BIG, nullable=True),  # the person that counts now
+    Column("at", BigInteger, nullable=False),
+)
+
+CROSSWALK_RECORD: Final = Table(  # one a person in another registry
+    "spean_crosswalk_record",
+    META,
+    Column("id", _BIG, primary_key=True),
+    Column("registry", String(_CODE), nullable=False),
+    Column("key", LargeBinary(32), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # the person as that registry has it
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("state", String(12), nullable=False),  # linked, review, open
+    Column("person", _BIG, nullable=True),  # linked with
+    Column("at", BigInteger, nullable=False),
+    Index("spean_crosswalk_record_key", "key", unique=True),
+    Index("spean_crosswalk_record_person", "person", "registry"),
+)
+
+CROSSWALK_LINK: Final = Table(  # what was decided of a record and a person, or of a person and another
+    "spean_crosswalk_link",
+    META,
+    Column("id", _BIG, primary_key=True),
+    Column("person", _BIG, nullable=False),
+    Column("record", _BIG, nullable=True),
+    Column("twin", _BIG, nullable=True),  # another person, when two SPIDs seem to be one person
+    Column("state", String(12), nullable=False),  # linked, review, refused, split
+    Column("basis", String(64), nullable=False),  # the rule, score, or human
+    Column("weight", Integer, nullable=False),  # hundredths of bits
+    Column("sealed", LargeBinary, nullable=False),  # why: levels and weights, the reason of a human
+    Column("by", String(_CODE), nullable=False),  # who decided: name and version of the declaration, or a human
+    Column("human", Integer, nullable=False, server_default="0"),
+    Column("at", BigInteger, nullable=False),
+    Index("spean_crosswalk_link_record", "record", "person", unique=True),
+    Index("spean_crosswalk_link_twin", "twin", "person", unique=True),
+    Index("spean_crosswalk_link_person", "person"),
+    Index("spean_crosswalk_link_state", "state", "id"),
+)
+
+CROSSWALK_HISTORY: Final = Table(  # all that was ever decided; nothing is removed
+    "spean_crosswalk_history",
+    META,
+    Column("id", _BIG, primary_key=True),
+    Column("link", _BIG, nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("basis", String(64), nullable=False),
+    Column("weight", Integer, nullable=False),
+    Column("by", String(_CODE), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+CROSSWALK_WORD: Final = Table(  # under which numbers, and in which blocks, somebody is found
+    "spean_crosswalk_word",
+    META,
+    Column("word", LargeBinary(16), primary_key=True),
+    Column("kind", Integer, primary_key=True),  # 0 a person, 1 a record that is linked with nobody
+    Column("owner", _BIG, primary_key=True),
+    Index("spean_crosswalk_word_owner", "kind", "owner"),
+    sqlite_with_rowid=False,
+)
+
+CROSSWALK_FINDING: Final = Table(  # what does not fit, for the owners of the records
+    "spean_crosswalk_finding",
+    META,
+    Column("id", _BIG, primary_key=True),
+    Column("link", _BIG, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("state", String(12), nullable=False),  # suspected, confirmed, closed
+    Column("at", BigInteger, nullable=False),
+    Index("spean_crosswalk_finding_link", "link", "kind", unique=True),
+    Index("spean_crosswalk_finding_state", "state", "id"),
 )

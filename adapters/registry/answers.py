@@ -24,11 +24,13 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def rejected_result(reference_id: str, rejection: SearchRejected, locale: object = None) -> Document:
+def rejected_result(
+    reference_id: str, rejection: SearchRejected, locale: object = None, reasons: str = "dci/search-reason"
+) -> Document:
     """Write the result of a rejected search; who asks in Khmer reads the reason in Khmer first."""
     text = rejection.message
     if locale == KHMER:
-        text = f"{contracts.code_list('dci/search-reason').codes[rejection.reason].km} — {text}"
+        text = f"{contracts.code_list(reasons).codes[rejection.reason].km} — {text}"
     return {
         "reference_id": reference_id,
         "timestamp": timestamp(),
@@ -46,6 +48,7 @@ def answer(
     *,
     sender_id: str,
     releases: Sequence[Document] = (),
+    correlation_id: str | None = None,
 ) -> Document:
     """Write the answer to a message: succeeded when at least one of its searches did.
 
@@ -55,6 +58,7 @@ def answer(
         results: one per search, in their order; for a yes/no question one that succeeded.
         sender_id: of this registry.
         releases: per search, what was given and what was withheld; they go where DCI leaves a place (``header.meta``).
+        correlation_id: that of the acknowledgement, when there was one.
     """
     header = _header(message.asked, operation, sender_id)
     succeeded = any(each["status"] == "succ" for each in results)
@@ -63,7 +67,7 @@ def answer(
         header |= _reason(TOO_MANY_ERRORS, "each search was rejected")
     if releases:
         header["meta"] = {"release": list(releases)}
-    body = {"transaction_id": message.transaction_id, "correlation_id": str(uuid.uuid4())}
+    body = {"transaction_id": message.transaction_id, "correlation_id": correlation_id or str(uuid.uuid4())}
     return {"header": header, "message": {**body, operation.answer_part: list(results)}}
 
 

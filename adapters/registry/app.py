@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from aiohttp import web
@@ -21,6 +21,7 @@ from adapters.accesslog import AccessStore, Outcome
 from adapters.errors import (
     AccessLogError,
     AdapterError,
+    EventsError,
     RecordError,
     RequestRefused,
     SourceError,
@@ -35,7 +36,7 @@ from adapters.registry.monitoring import Monitor, Seen, xroad_id
 from adapters.registry.openapi import add_documents
 from adapters.registry.operations import Operation
 from adapters.registry.public import Public
-from adapters.registry.service import Service
+from adapters.registry.service import Reply, Service
 from serverkit.http import new_application
 
 _log = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ _QUEUED: Final = 16  # per query that runs at once: beyond this a caller waits l
 _JSON: Final = "application/json"
 _TIMEOUT: Final = "err.request.timeout"
 _UNAVAILABLE: Final = "err.service.unavailable"
-_Failure = RecordError | SourceError | AccessLogError | contracts.ContractViolation
+_Failure = RecordError | SourceError | AccessLogError | EventsError | contracts.ContractViolation
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,13 @@ class Answer:
     facts: Mapping[str, object]
 
 
+class Acknowledging(Protocol):
+    """Takes the messages of one service that need a database of events."""
+
+    async def answer(self, operation: Operation, document: Mapping[str, Any], caller: Caller, xroad_id: str) -> Reply:
+        """Answer one message; raises :class:`RequestRefused` and :class:`EventsError`."""
+
+
 class RegistryApp:
     """Serves the services of one adapter."""
 
@@ -86,8 +94,10 @@ class RegistryApp:
         monitor: Monitor,
         public: Public,
         limits: AppLimits,
+        desks: Mapping[str, Acknowledging] | None = None,
     ) -> None:
         self._services = services
+        self._desks = desks or {}
         self._callers = callers
         self._store = store
         self._signatures = signatures
@@ -101,13 +111,17 @@ class RegistryApp:
         app = new_application(middlewares=[_dci_errors])
         for service in self._services:
             self._monitor.watch(service.code)
-            for operation in service.operations:
+            for operation in self._operations(service):
                 app.router.add_post(f"/{service.code}{operation.path}", partial(self._handle, service, operation))
             app.router.add_get(f"/{service.code}/health", partial(self._health, (service,)))
             self._public.add_routes(app.router, service)
         app.router.add_get("/health", partial(self._health, self._services))
-        add_documents(app.router, self._services)
+        add_documents(app.router, self._services, with_events=bool(self._desks))
         return app
+
+    def _operations(self, service: Service) -> list[Operation]:
+        """Without a database of events, nothing can be acknowledged."""
+        return [each for each in service.operations if not each.needs_events or service.code in self._desks]
 
     async def _health(self, services: Sequence[Service], _request: web.Request) -> web.Response:
         well = [await self._is_well(each) for each in services]
@@ -146,12 +160,13 @@ class RegistryApp:
         ledger = Ledger(told)
         try:
             answer = await self._attempt(service, operation, request, caller, ledger)
-            await self._store.append(ledger.entries(), ledger.transaction)
+            if not operation.needs_events:  # those are recorded when they are answered
+                await self._store.append(ledger.entries(), ledger.transaction)
         except AccessLogError as error:
             return _failure(error)
         finally:
             service.answered(ledger)
-        if answer.status == web.HTTPOk.status_code and self._signatures.key is not None:
+        if self._signatures.key is not None and "header" in answer.body:
             return Answer(answer.status, signing.sign(answer.body, self._signatures.key), answer.facts)
         return answer
 
@@ -169,12 +184,13 @@ class RegistryApp:
             ledger.abandon(Outcome.FAILED, _TIMEOUT)
             text = f"no answer within {self._limits.request_seconds} s: ask again later"
             return Answer(504, answers.error_body(_TIMEOUT, text), {"code": _TIMEOUT})
-        except (RecordError, SourceError, AccessLogError, contracts.ContractViolation) as error:
+        except (RecordError, SourceError, AccessLogError, EventsError, contracts.ContractViolation) as error:
             ledger.abandon(Outcome.FAILED, _UNAVAILABLE)
             if isinstance(error, SourceError):
                 self._monitor.source_answers(service.code, well=False)
             return _failure(error)
-        self._monitor.source_answers(service.code, well=True)
+        if not operation.needs_events:
+            self._monitor.source_answers(service.code, well=True)
         return answer
 
     async def _answer(
@@ -187,10 +203,17 @@ class RegistryApp:
             body = await read_body(request, _JSON, self._limits.body_bytes)
             document = messages.read_document(body)
             signing.verify(document, caller.client, self._signatures.senders)
-            reply = await service.answer(operation, document, caller, ledger)
+            reply = await self._reply(service, operation, document, caller, ledger)
         finally:
             self._busy -= 1
-        return Answer(200, reply.document, reply.facts)
+        return Answer(reply.status, reply.document, reply.facts)
+
+    async def _reply(
+        self, service: Service, operation: Operation, document: Mapping[str, Any], caller: Caller, ledger: Ledger
+    ) -> Reply:
+        if operation.needs_events:
+            return await self._desks[service.code].answer(operation, document, caller, ledger.xroad_id)
+        return await service.answer(operation, document, caller, ledger)
 
 
 def _refusal(error: RequestRefused) -> Answer:
@@ -205,6 +228,8 @@ def _failure(error: _Failure) -> Answer:
         status, code, text = 504, _TIMEOUT, "the registry took too long: narrow the search or ask later"
     elif isinstance(error, SourceError):
         status, code, text = 503, _UNAVAILABLE, "the registry does not answer: ask again later"
+    elif isinstance(error, EventsError):
+        status, code, text = 503, _UNAVAILABLE, "the registry cannot write down what it takes: send it again later"
     elif isinstance(error, AccessLogError):
         status, code, text = 503, _UNAVAILABLE, "the registry cannot record who asks, so it answers nobody: ask later"
     else:

@@ -46,6 +46,11 @@ class Ledger:
         self.transaction: Transaction | None = None
         self.message: tuple[str, str] | None = None  # client and message_id, while it is being answered
 
+    @property
+    def xroad_id(self) -> str:
+        """The bus's id of the exchange, or nothing."""
+        return self._circumstances.xroad_id
+
     def draft(self) -> Draft:
         """Begin a search."""
         draft = Draft()

@@ -14,13 +14,17 @@ from typing import Any, Final
 import contracts
 from adapters.errors import MessageRejected, RequestRefused, SearchRejected
 from adapters.registry import strictjson
-from adapters.registry.operations import Kind, Operation
+from adapters.registry.operations import LISTED, Kind, Operation
 from adapters.release.decision import SKEW
 
 VERSIONS: Final = contracts.versions("dci/request-header")
 VERSION: Final = VERSIONS[-1]
 INVALID: Final = "rjct.search_criteria.invalid"
 _BAD: Final = "err.request.bad"
+_REQUEST: Final = "dci/request-header"
+_NOUNS: Final[Mapping[Kind, str]] = MappingProxyType({
+    Kind.SUBSCRIBE: "subscription", Kind.UNSUBSCRIBE: "subscription", Kind.NOTIFY: "event", Kind.UPDATES: "beneficiary"
+})  # fmt: skip
 _MAX_LENGTH: Final = MappingProxyType({"message_id": 99, "sender_id": 255})
 _HEADER_REASONS: Final[Mapping[str, str]] = MappingProxyType({
     "version": "rjct.version.invalid",
@@ -76,13 +80,19 @@ def read_document(body: bytes) -> Mapping[str, Any]:
     return document
 
 
-def correlation(header: Mapping[str, Any]) -> Correlation:
-    """Return what an answer repeats; a header without it cannot be answered and raises :class:`RequestRefused`."""
+def correlation(header: Mapping[str, Any], sender: str | None = None) -> Correlation:
+    """Return what an answer repeats; a header without it cannot be answered and raises :class:`RequestRefused`.
+
+    Args:
+        header: of a request or callback.
+        sender: what stands for the sender where a callback names none.
+    """
+    found = {"sender_id": sender} | dict(header) if sender is not None else header
     for name, code in (("message_id", _BAD), ("sender_id", "err.sender_id.invalid")):
-        if not isinstance(header.get(name), str) or not 0 < len(header[name]) <= _MAX_LENGTH[name]:
+        if not isinstance(found.get(name), str) or not 0 < len(found[name]) <= _MAX_LENGTH[name]:
             raise RequestRefused(400, code, f"header.{name} is text of 1 to {_MAX_LENGTH[name]} characters")
     version = header.get("version")
-    return Correlation(header["message_id"], header["sender_id"], version if version in VERSIONS else VERSION)
+    return Correlation(found["message_id"], found["sender_id"], version if version in VERSIONS else VERSION)
 
 
 def read_message(
@@ -93,6 +103,7 @@ def read_message(
     max_items: int,
     at: datetime,
     remembered: timedelta,
+    sender: str | None = None,
 ) -> Message:
     """Check the envelope of a message.
 
@@ -103,14 +114,15 @@ def read_message(
         max_items: at most so many searches.
         at: now.
         remembered: how long identifiers of messages are kept.
+        sender: what stands for the sender where a callback names none.
 
     Raises:
         RequestRefused: sender, receiver or message cannot be understood.
         MessageRejected: the message is understood and rejected whole.
     """
     header, message = document["header"], document["message"]
-    asked = correlation(header)
-    _check_header(header, asked.version)
+    asked = correlation(header, None if operation.header == _REQUEST else sender)
+    _check_header(header, operation.header, asked.version)
     if header.get("receiver_id") not in {None, receiver}:
         raise RequestRefused(400, "err.receiver_id.invalid", "header.receiver_id names another registry")
     if header.get("version", VERSION) not in VERSIONS:
@@ -121,29 +133,49 @@ def read_message(
     transaction = message.get("transaction_id")
     if not isinstance(transaction, str) or not 0 < len(transaction) <= _MAX_LENGTH["message_id"]:
         raise RequestRefused(400, _BAD, "message.transaction_id is text of 1 to 99 characters")
-    _check_count(header, _parts(message, operation, asked.version), max_items)
+    if operation.kind is not Kind.CALLBACK:  # its parts answer this adapter's own, which it has counted
+        _check_count(header, operation, _parts(message, operation, asked.version), max_items)
+    else:
+        _check_whole(message, operation, asked.version)
     return Message(asked, transaction, message)
 
 
 def _parts(message: Mapping[str, Any], operation: Operation, version: str) -> int:
-    """Return how many searches a message holds; one is checked whole, several are checked one by one later."""
-    if operation.kind is not Kind.SEARCH:
-        try:
-            contracts.validate(operation.message, version, message)
-        except contracts.ContractViolation as error:
-            raise RequestRefused(400, _BAD, f"message: {say(error)}") from error
-        return 1
+    """Return how many parts a message holds; one is checked whole, several are checked one by one later."""
+    if operation.kind not in LISTED:
+        _check_whole(message, operation, version)
+        return _single(message, operation)
     items = message.get(operation.part)
     if not isinstance(items, list) or not items:
-        raise RequestRefused(400, _BAD, f"message.{operation.part} is a list of at least one search")
+        raise RequestRefused(400, _BAD, f"message.{operation.part} is a list of at least one {_noun(operation)}")
     return len(items)
 
 
-def _check_count(header: Mapping[str, Any], found: int, at_most: int) -> None:
-    if header["total_count"] != found:
-        raise MessageRejected("rjct.total_count.invalid", "header.total_count is the number of searches in the message")
+def _check_whole(message: Mapping[str, Any], operation: Operation, version: str) -> None:
+    try:
+        contracts.validate(operation.message, version, message)
+    except contracts.ContractViolation as error:
+        raise RequestRefused(400, _BAD, f"message: {say(error)}") from error
+
+
+def _single(message: Mapping[str, Any], operation: Operation) -> int:
+    """Enrolment updates are one part of several records; all else of one part is one."""
+    if operation.kind is Kind.UPDATES:
+        return len(message[operation.part].get("beneficiaries", ()))
+    return len(message[operation.part]) if operation.kind is Kind.UNSUBSCRIBE else 1
+
+
+def _noun(operation: Operation) -> str:
+    return _NOUNS.get(operation.kind, "search")
+
+
+def _check_count(header: Mapping[str, Any], operation: Operation, found: int, at_most: int) -> None:
+    """A callback need not count; one code or several to unsubscribe from are one request or several."""
+    said, noun = header.get("total_count", found), _noun(operation)
+    if said != found and not (operation.kind is Kind.UNSUBSCRIBE and said == 1):
+        raise MessageRejected("rjct.total_count.invalid", f"header.total_count is how often the message has a {noun}")
     if found > at_most:
-        raise MessageRejected("rjct.total_count.limit_exceeded", f"send at most {at_most} searches in one message")
+        raise MessageRejected("rjct.total_count.limit_exceeded", f"send at most {at_most} times a {noun} in a message")
 
 
 def read_item(item: object, version: str) -> Mapping[str, Any]:
@@ -179,9 +211,9 @@ def say(error: contracts.ContractViolation) -> str:
     return f"at {error.pointer or '/'} the {error.value_type} breaks the rule {error.rule}: expected {error.expected}"
 
 
-def _check_header(header: Mapping[str, Any], version: str) -> None:
+def _check_header(header: Mapping[str, Any], contract: str, version: str) -> None:
     try:
-        contracts.validate("dci/request-header", version, header)
+        contracts.validate(contract, version, header)
     except contracts.ContractViolation as error:
         field = error.pointer.strip("/").partition("/")[0] or _first_missing(header)
         if field in _HEADER_REASONS:

@@ -16,9 +16,9 @@ from adapters.registry import answers, messages
 from adapters.registry.callers import Caller
 from adapters.registry.ledger import Draft, Ledger
 from adapters.registry.messages import Message
-from adapters.registry.operations import OPERATIONS, Kind, Operation
+from adapters.registry.operations import LISTED, OPERATIONS, Kind, Operation
 from adapters.registry.search import Answered, Registry
-from adapters.registry.status import status_of
+from adapters.registry.status import History, status_of
 from adapters.release import RequestContext, read_purpose
 from adapters.source import Filter
 
@@ -33,6 +33,7 @@ class Reply:
 
     document: Document
     facts: Mapping[str, object]
+    status: int = 200
 
 
 class Service:
@@ -51,9 +52,10 @@ class Service:
         self.code = code
         self.registry = registry
         self._store = store
-        self._sender_id = sender_id
-        self._max_items = max_items
+        self.sender_id = sender_id
+        self.max_items = max_items
         self._yes_when = yes_when
+        self.history: History | None = None  # of what is answered later, where there is any
         self._answering: set[tuple[str, str]] = set()
 
     async def check(self) -> None:
@@ -66,7 +68,7 @@ class Service:
 
     @property
     def operations(self) -> tuple[Operation, ...]:
-        """What this service serves."""
+        """What DCI has for a registry of this type."""
         return OPERATIONS[self.registry.reg_type]
 
     async def answer(self, operation: Operation, document: Mapping[str, Any], caller: Caller, ledger: Ledger) -> Reply:
@@ -81,14 +83,14 @@ class Service:
             message = messages.read_message(
                 document,
                 operation,
-                receiver=self._sender_id,
-                max_items=self._max_items,
+                receiver=self.sender_id,
+                max_items=self.max_items,
                 at=datetime.now(UTC),
                 remembered=self._store.remembered,
             )
             reply = await self._once(operation, message, caller, ledger)
         except MessageRejected as rejection:
-            rejected = answers.rejected_answer(asked, operation, rejection, sender_id=self._sender_id)
+            rejected = answers.rejected_answer(asked, operation, rejection, sender_id=self.sender_id)
             reply = Reply(rejected, {"code": rejection.reason})
         contracts.validate(operation.answer, asked.version, reply.document)
         return reply
@@ -106,24 +108,48 @@ class Service:
             raise MessageRejected(_DUPLICATE, _ONCE)
         return await self._searches(operation, message, caller, ledger)
 
+    async def answer_later(
+        self, operation: Operation, message: Message, caller: Caller, ledger: Ledger, correlation_id: str
+    ) -> Document:
+        """Answer a message that was acknowledged; whoever keeps it answers each once.
+
+        Raises:
+            RequestRefused, RecordError, SourceError, ContractViolation: as :meth:`answer`.
+        """
+        reply = await self._searches(operation, message, caller, ledger, correlation_id)
+        return reply.document
+
     def answered(self, ledger: Ledger) -> None:
         """Note that a message is written down, or never will be: from now on the store knows, or it may come again."""
         if ledger.message is not None:
             self._answering.discard(ledger.message)
 
     async def _status(self, operation: Operation, message: Message, caller: Caller) -> Reply:
-        found = await status_of(self._store, self.code, caller.client, message.body[operation.part])
-        told = answers.status_answer(message, operation, found, sender_id=self._sender_id)
-        return Reply(told, {"items": len(found["txn_status"]["search_response"])})
+        found = await self.status(caller.client, message.body[operation.part])
+        told = answers.status_answer(message, operation, found, sender_id=self.sender_id)
+        return Reply(told, {"txn_type": found["txn_type"]})
 
-    async def _searches(self, operation: Operation, message: Message, caller: Caller, ledger: Ledger) -> Reply:
-        if operation.kind is Kind.SEARCH:
+    async def status(self, client: str, asked: Mapping[str, Any]) -> Document:
+        """Return what became of a client's own earlier messages; raises :class:`RequestRefused`."""
+        return await status_of(self._store, self.code, client, asked, self.history)
+
+    async def _searches(
+        self,
+        operation: Operation,
+        message: Message,
+        caller: Caller,
+        ledger: Ledger,
+        correlation_id: str | None = None,
+    ) -> Reply:
+        if operation.kind in LISTED:
             outcomes = await self._each(message, operation, caller, ledger)
         else:
             outcomes = [await self._only(message, operation, caller, ledger)]
         results = [result for result, _release in outcomes]
         releases = [release for _result, release in outcomes if release is not None]
-        document = answers.answer(message, operation, results, sender_id=self._sender_id, releases=releases)
+        document = answers.answer(
+            message, operation, results, sender_id=self.sender_id, releases=releases, correlation_id=correlation_id
+        )
         told = document["message"]
         ledger.transaction = Transaction(
             at=datetime.now(UTC),

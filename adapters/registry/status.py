@@ -5,7 +5,7 @@ It refuses to tell of other clients' messages and to repeat records: none are ke
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from adapters.accesslog import AccessStore, ItemStatus, Transaction
 from adapters.errors import RequestRefused
@@ -13,9 +13,22 @@ from adapters.registry.answers import timestamp
 
 _UNKNOWN: Final = "rjct.reference_id.invalid"
 _SEARCH: Final = "search"
+_CODES: Final = "subscription_code_list"
 
 
-async def status_of(store: AccessStore, service: str, client: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+class History(Protocol):
+    """What is known of messages that were acknowledged."""
+
+    async def pending(self, client: str, kind: str, values: Sequence[str]) -> list[Transaction]:
+        """Return the searches of a client that still wait for their answer."""
+
+    async def status(self, client: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Return DCI's ``txn_status`` of a subscription, of its end, or of a receipt."""
+
+
+async def status_of(
+    store: AccessStore, service: str, client: str, asked: Mapping[str, Any], history: History | None = None
+) -> dict[str, Any]:
     """Return DCI's ``txnstatus_response``.
 
     Args:
@@ -23,11 +36,17 @@ async def status_of(store: AccessStore, service: str, client: str, asked: Mappin
         service: the service that was asked.
         client: who asked then, and asks now.
         asked: ``txnstatus_request``, valid against its contract.
+        history: of what is answered later; None where nothing is.
     """
     if asked["txn_type"] != _SEARCH:
-        raise RequestRefused(400, "err.request.bad", "txn_type: this registry keeps transactions of type search")
+        if history is None:
+            raise RequestRefused(400, "err.request.bad", "txn_type: this registry keeps transactions of type search")
+        return {"txn_type": asked["txn_type"], "txn_status": await history.status(client, asked)}
     kind, values = asked["attribute_type"], _values(asked["attribute_value"])
+    if kind == _CODES:
+        raise RequestRefused(400, "err.request.bad", "attribute_type: a search has no subscription codes")
     found = await store.transactions(service, client, kind, values)
+    found += await history.pending(client, kind, values) if history is not None else []
     wanted = frozenset(values) if kind == "reference_id_list" else None
     results = [_result(item) for each in found for item in each.items if wanted is None or item.reference_id in wanted]
     results += [_unknown(each) for each in _missing(found, asked["reference_id"], wanted)]

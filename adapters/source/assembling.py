@@ -13,7 +13,7 @@ from adapters.errors import RecordUnreadable
 from adapters.source.definition import Field, Many, One, SqlDefinition
 from adapters.source.filters import Filter
 from adapters.source.protocol import Record
-from adapters.source.render import fitting_statement, keys_statement, table_of
+from adapters.source.render import fitting_statement, keys_statement, next_keys_statement, table_of
 from adapters.source.values import plain
 
 
@@ -27,6 +27,11 @@ def records_of(source: SqlDefinition, connection: Connection, keys: Sequence[str
     wanted = frozenset(keys)  # a collation may find others too
     found = zip(rows, assemble(source, connection, rows), strict=True)
     return {str(row[0]): record for row, record in found if str(row[0]) in wanted}
+
+
+def next_keys(source: SqlDefinition, connection: Connection, after: Any, limit: int) -> list[Any]:  # noqa: ANN401  # a key's value
+    """Return the next keys of the root, in their order; ``after`` None is the start."""
+    return list(connection.execute(next_keys_statement(source, after, limit)).scalars())
 
 
 def fitting_of(source: SqlDefinition, connection: Connection, where: Filter, keys: Sequence[str]) -> frozenset[str]:

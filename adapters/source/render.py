@@ -114,6 +114,13 @@ def keys_statement(source: SqlDefinition, keys: Sequence[str]) -> Select[Any]:
     return _roots(source).where(_is_one_of(source.root.key, keys))
 
 
+def next_keys_statement(source: SqlDefinition, after: Any, limit: int) -> Select[Any]:  # noqa: ANN401  # a key's value
+    """Select the next ``limit`` keys after one; ``after`` None is the start."""
+    key: ColumnElement[Any] = column(source.root.key)
+    statement: Select[Any] = select(key).select_from(table_of(source.root.table)).order_by(key).limit(limit)
+    return statement if after is None else statement.where(key > bindparam(None, after, type_=NullType(), unique=True))
+
+
 def fitting_statement(source: SqlDefinition, where: Filter, keys: Sequence[str]) -> Select[Any]:
     """Select the names of those among some records that a filter holds for: the keys narrow it, so that none scans."""
     name = source.root.identity or source.root.key

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from adapters.events import Event, Result
+from adapters.events.canonical import NOTHING, digest
 from adapters.events.model import Status
 from adapters.events.store import milliseconds
 from adapters.writing.deciding import NEVER, decide, same
@@ -188,7 +189,7 @@ class Chunk:
                     self._conflict,
                 )
         if is_new_list:
-            synced.link = self._link(each) or synced.link
+            synced.digest, synced.link = digest(each.event.record), self._link(each) or synced.link
         return ""
 
     def _field(self, each: Incoming, record: Local, synced: Synced, name: str, sent: Any) -> None:  # noqa: ANN401  # a column's value
@@ -249,7 +250,7 @@ class Chunk:
         synced.at, synced.values, synced.times, synced.gone = each.at, {}, {}, False
         for name, value in each.fields.items():
             synced.note(name, value, each.at)
-        synced.link, synced.dirty = self._link(each), True
+        synced.digest, synced.link, synced.dirty = digest(each.event.record), self._link(each), True
         self._records[key], self._last[key] = record, each.event
         for child in self._definition.children:
             if child.path in each.rows:
@@ -318,6 +319,7 @@ class Chunk:
             past = self._links[link] = Synced(f"link {link.hex()}", each.at, {}, {}, gone=True, link=link)
         if each.at >= past.at:
             past.at, past.values, past.times, past.gone, past.dirty = each.at, {}, {}, True, True
+            past.digest = NOTHING
         return NOT_HERE
 
     def _mark(self, each: Incoming, record: Local, synced: Synced) -> str:
@@ -328,6 +330,7 @@ class Chunk:
                 record.values[name] = value
                 record.dirty.add(name)
             synced.note(name, value, each.at)
+        synced.digest = NOTHING
         return ""
 
     def _delete(self, each: Incoming, record: Local, synced: Synced) -> str:
@@ -345,7 +348,7 @@ class Chunk:
             self._conflicts.append(Conflict(each.event.event_id, WHOLE, Wins.SENT.value, record.key, None, before))
         record.is_gone = True
         synced.at, synced.values, synced.times, synced.gone, synced.dirty = each.at, {}, {}, True, True
-        synced.link = self._link(each) or synced.link
+        synced.digest, synced.link = NOTHING, self._link(each) or synced.link
         if synced.link is not None:
             self._links[synced.link] = synced
         return ""

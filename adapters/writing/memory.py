@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from adapters.events import EventsKey, Result
+from adapters.events.canonical import NOTHING
 from adapters.events.model import Status
 from adapters.events.tables import CONFLICT, INBOX, SYNCED
 from adapters.writing.incoming import Values
@@ -41,6 +42,7 @@ class Synced:
     gone: bool = False
     link: bytes | None = None
     person: bytes = b""
+    digest: bytes = NOTHING
     is_known: bool = False
     dirty: bool = False
 
@@ -131,14 +133,14 @@ class Memory:
         return {each.link: each for each in found if each.link is not None}
 
     def _found(self, connection: Connection, where: Any) -> list[Synced]:  # noqa: ANN401  # a condition
-        columns = (SYNCED.c.sealed, SYNCED.c.event_at, SYNCED.c.link, SYNCED.c.person)
+        columns = (SYNCED.c.sealed, SYNCED.c.event_at, SYNCED.c.link, SYNCED.c.person, SYNCED.c.digest)
         rows = connection.execute(select(*columns).where(SYNCED.c.service == self._service, where))
         return [self._read(*row) for row in rows]
 
-    def _read(self, sealed: bytes, at: int, link: bytes | None, person: bytes) -> Synced:
+    def _read(self, sealed: bytes, at: int, link: bytes | None, person: bytes, digest: bytes) -> Synced:
         data = self.key.unseal(sealed)
         times, gone = data.get("times", {}), data.get("gone", False)
-        return Synced(data["key"], at, data["values"], times, gone, link, person, is_known=True)
+        return Synced(data["key"], at, data["values"], times, gone, link, person, digest, is_known=True)
 
     def remember(self, connection: Connection, records: Iterable[Synced], sender: str, at: int) -> None:
         """Write what changed."""
@@ -149,7 +151,7 @@ class Memory:
             connection.execute(insert(SYNCED), new)
         if known:
             own = update(SYNCED).where(SYNCED.c.service == self._service, SYNCED.c.person == bindparam("spean_person"))
-            names = ("sealed", "link", "sender", "event_at", "at")
+            names = ("sealed", "link", "digest", "sender", "event_at", "at")
             connection.execute(own.values({each: bindparam(each) for each in names}), known)
 
     def _row(self, each: Synced, sender: str, at: int) -> tuple[Values, bool]:
@@ -163,6 +165,7 @@ class Memory:
             "person": each.person or self._person(each.key),
             "sealed": self.key.seal(data),
             "link": each.link,
+            "digest": each.digest,
             "sender": sender,
             "event_at": each.at,
             "at": at,

@@ -107,12 +107,17 @@ DSPP: Final = Institution(
     "វេទិកាគាំពារសង្គមឌីជីថល",
     "DSPP",
     "PORTAL",
-    (Service("applications", "dspp", "Application", _IBR), Service("grievances", "dspp", "Grievance", _IBR)),
+    (
+        Service("applications", "dspp", "Application", _IBR),
+        Service("grievances", "dspp", "Grievance", _IBR),
+        Service("registrations", "dspp", "Registration"),
+    ),
 )
 _NSSF_SERVICES: Final = (
     MEMBERSHIP,
     Service("contributions", "nssf", "SchemeMembership"),
     Service("pensions", "nssf", "Pension"),
+    Service("people", "nssf", "Registration"),
 )
 _NSAF_SERVICES: Final = (
     Service("pregnancies", "nsaf-pregnancy", "Pregnancy", _IBR),
@@ -121,6 +126,8 @@ _NSAF_SERVICES: Final = (
     Service("enrolment", "nsaf-family-package", "Enrolment", _IBR),
     Service("entitlements", "nsaf-family-package", "Entitlement", _IBR),
     Service("payments", "nsaf-family-package", "BenefitPayment", _IBR),
+    Service("families", "nsaf-family-package", "Registration"),
+    Service("grievances", "nsaf-family-package", "Grievance", _IBR),
 )
 
 FULL: Final = Cast(
@@ -138,8 +145,9 @@ FULL: Final = Cast(
     ),
     {"nodes-1": ("nsaf", "mop", "nssf", "moeys", "sfis"), "nodes-2": ("npca", "mosvy", "spr", "dspp")},
     {
-        "adapters-1": ("idpoor", "nssf", "nsaf-pregnancy", "nsaf-family-package", "spr", "dspp"),
+        "adapters-1": ("idpoor", "nsaf-pregnancy", "nsaf-family-package", "spr", "dspp"),
         "adapters-2": ("pmrs", "moeys-scholarships", "school-feeding", "mosvy-disability"),
+        "adapters-nssf": ("nssf",),  # alone, so that a story can take one operator down
     },
     ("pmrs", "mosvy-disability"),
 )

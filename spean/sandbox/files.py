@@ -7,22 +7,10 @@ for a node behind a wire.
 from pathlib import Path
 from typing import Final
 
-import adapters
 from spean.commands.node_toml import NodeSettings, node_toml
-from spean.sandbox.plan import LOOPBACK, SEARCH_PATH, Institution, Ports, Service
-
-PROGRAMMES: Final = Path(adapters.__file__).parent / "programmes"
-PATHS: Final = {
-    "Social": (SEARCH_PATH,),
-    "IBR": (SEARCH_PATH, "/registry/sync/enrolled"),
-    "DR": (
-        SEARCH_PATH,
-        "/registry/sync/disabled",
-        "/registry/sync/get-disability-details",
-        "/registry/sync/get-disability-support",
-    ),
-}
-"""What may be asked of each kind of registry: the least right that a programme needs."""
+from spean.sandbox.casts import FULL
+from spean.sandbox.plan import LOOPBACK, Institution, Ports, Service
+from spean.sandbox.rights import rights
 
 _ACCESS: Final = """
 [[client.service.access]]
@@ -63,8 +51,8 @@ def _service(service: Service, ports: Ports) -> str:
     known = {str(each.subsystem) for each in ports.institutions}
     access = "".join(
         _ACCESS.format(subject=subject, path=path)
-        for subject in sorted(known & askers(service))
-        for path in PATHS[service.registry]
+        for subject, path in rights(service, events=ports.institutions == FULL.institutions)
+        if subject in known
     )
     return f"""
 [[client.service]]
@@ -72,17 +60,6 @@ code = "{service.code}"
 url = "{service_url(service, ports)}"
 timeout = 30
 {access}"""
-
-
-def askers(service: Service) -> set[str]:
-    """Give the clients to whom a service gives anything at all, as its programme's release declaration says."""
-    from adapters import yamlfile  # noqa: PLC0415 - loaded beside the people's making, not before the start
-
-    folder = PROGRAMMES / service.programme
-    services = yamlfile.load(folder / "adapter.yaml", "adapter")["services"]
-    declared = next(each["release"] for each in services if each["code"] == service.code)
-    rules = yamlfile.load(folder / declared, "release")["give"]
-    return {client for rule in rules for client in rule["to"]}
 
 
 def adapter_url(programme: str, ports: Ports) -> str:

@@ -51,16 +51,19 @@ def _write_adapter(each: Institution, programme: str, layout: Layout, ports: Por
         listen=f"{LOOPBACK}:{ports.adapter(programme)}",
         source=_source(programme, layout, ports),
         sender_id=str(each.subsystem),
-        security_server=_way_out(each, ports),
+        events=_events(each, ports),
     )
     write_new(layout.adapter(programme), text.encode())
     if programme == "mosvy-disability":
         shutil.copyfile(PROGRAMMES / programme / _WSDL, layout.adapter(programme).with_name(_WSDL))
 
 
-def _way_out(each: Institution, ports: Ports) -> str | None:
-    """Only the institutions of the full sandbox tell each other of changes; the small one asks."""
-    return f"http://{LOOPBACK}:{ports.node(each).client_http}" if ports.institutions == FULL.institutions else None
+def _events(each: Institution, ports: Ports) -> Mapping[str, Any] | None:
+    """Only the institutions of the full sandbox tell each other of changes. Nobody waits for long in a story."""
+    if ports.institutions != FULL.institutions:
+        return None
+    url = f"http://{LOOPBACK}:{ports.node(each).client_http}"
+    return {"security_server": {"url": url}, "retry": {"first_seconds": 1, "most_seconds": 4}, "timeout_seconds": 10}
 
 
 def _source(programme: str, layout: Layout, ports: Ports) -> Mapping[str, Any]:

@@ -34,7 +34,7 @@ def check_report(report: Any) -> None:
     assert report["kind"] == "full"
     assert {server["id"].split("/")[2] for server in report["security_servers"]} == MEMBERS
     assert len({server["message_address"] for server in report["security_servers"]}) == len(MEMBERS)
-    assert len(report["adapters"]) == 20
+    assert len(report["adapters"]) == 24
     assert len({each["programme"] for each in report["adapters"]}) == 10
     assert {each["programme"] for each in report["sources"]} == {"pmrs", "mosvy-disability"}
 

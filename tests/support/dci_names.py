@@ -156,9 +156,11 @@ RANGES_LEFT: Final[dict[object, str]] = {
 # contract -> (registry, JSON Pointer into its published OpenAPI file)
 _AT = "/components/schemas/"
 _RESULT = "/properties/search_response/items"
+_ACK = "/components/responses/Response/content/application~1json/schema/properties/message"
 MESSAGES: Final = {
     "ack": ("sr", "/components/responses/Response/content/application~1json/schema"),
-    "ack-message": ("sr", "/components/responses/Response/content/application~1json/schema/properties/message"),
+    "ack-message": ("sr", _ACK),
+    "ack-error": ("sr", f"{_ACK}/properties/error"),
     "disabled-criteria": ("dr", f"{_AT}DisabledRequest/properties/disabled_criteria"),
     "disabled-request": ("dr", f"{_AT}DisabledRequest"),
     "disabled-response": ("dr", f"{_AT}DisabledResponse"),

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, make_url, select, text
+from sqlalchemy import Connection, insert, make_url, select, text, update
 
 from adapters.capture.publisher import Publisher
 from adapters.capture.reading import reader_of
@@ -107,6 +107,8 @@ PURPOSES = {CLIENT: "ENROLMENT", OTHER: "VERIFICATION"}
 class Little:
     """The registry: its service, its database, and what publishes."""
 
+    folder: Path
+    publish: Mapping[str, Any]
     service: ServiceConfig
     source: Source
     registry: EventsStore
@@ -117,6 +119,13 @@ class Little:
         """Publish what is new of some people; returns how many messages will leave."""
         keys = [str(each) for each in numbers]
         return self.store.write_now(lambda connection: self.publisher.look(connection, keys, at)).told
+
+    def remapped(self, old: str, new: str) -> "Little":
+        """Return the registry after its mapping file was changed and the adapter started again."""
+        mapping = self.folder / "mapping.yaml"
+        mapping.write_text(mapping.read_text().replace(old, new))
+        service = read_service(self.folder, self.publish)
+        return replace(self, service=service, publisher=Publisher(service, KEY, self.publisher.reader))
 
     def run(self, *statements: str) -> None:
         """Change the registry, as the institution's own programs do."""
@@ -130,9 +139,19 @@ class Little:
         """Register somebody in another registry."""
         self.run(f"INSERT INTO entry VALUES ({ident}, {num}, 'NSSF', 'L-{ident}', {changed})")  # noqa: S608  # as above
 
+    def people(self, *numbers: int, changed: int = 0) -> None:
+        """Register many at once."""
+        rows = ", ".join(f"({num}, 'S-{num}', 'ដារ៉ា', 'M', '02040105', {changed})" for num in numbers)
+        self.run(f"INSERT INTO person VALUES {rows}")  # noqa: S608  # as above
+
     def sent(self, client: str = CLIENT) -> list[Event]:
-        """Return the events in the outbox for a client, in their order."""
-        return [read_element(body) for body, _access in self.messages(client)]
+        """Return the events in the outbox for a client, in their order, those of a load too."""
+        bodies = [body for body, _access in self.messages(client)]
+        return [read_element(each) for body in bodies for each in body.get("message", {}).get("notify_event", [body])]
+
+    def empty_outbox(self) -> None:
+        """Let all that waits be sent."""
+        self.store.write_now(lambda connection: connection.execute(update(OUTBOX).values(state="sent")))
 
     def messages(self, client: str = CLIENT) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """Return the bodies in the outbox for a client and what the access record is to say."""
@@ -182,11 +201,8 @@ def subscribe_criteria(event_type: str, purpose: str, where: Mapping[str, Any] |
     return {"reg_event_type": event_type, "notify_record_type": "Registration", "authorize": authorize, **asked}
 
 
-@contextmanager
-def little(folder: Path, url: str, publish: Mapping[str, Any], *, at_source: bool = True) -> Iterator[Little]:
-    """Make the registry in a database; the tables of events stand beside it, or in a file."""
-    for name, content in (("source", SOURCE), ("mapping", MAPPING), ("release", RELEASE)):
-        (folder / f"{name}.yaml").write_text(content)
+def read_service(folder: Path, publish: Mapping[str, Any]) -> ServiceConfig:
+    """Read the service of the files in a folder."""
     data = {
         "code": "people",
         "source": "source.yaml",
@@ -196,6 +212,15 @@ def little(folder: Path, url: str, publish: Mapping[str, Any], *, at_source: boo
         "publish": publish,
     }
     [service] = read_services("adapter.yaml", folder, [data])
+    return service
+
+
+@contextmanager
+def little(folder: Path, url: str, publish: Mapping[str, Any], *, at_source: bool = True) -> Iterator[Little]:
+    """Make the registry in a database; the tables of events stand beside it, or in a file."""
+    for name, content in (("source", SOURCE), ("mapping", MAPPING), ("release", RELEASE)):
+        (folder / f"{name}.yaml").write_text(content)
+    service = read_service(folder, publish)
     shown = make_url(url).set(drivername=make_url(url).get_backend_name())
     registry = open_events(url, KEY, config="adapter.yaml")
     registry.write_now(lambda connection: [connection.execute(text(each)) for each in TABLES])
@@ -203,7 +228,7 @@ def little(folder: Path, url: str, publish: Mapping[str, Any], *, at_source: boo
     source = open_source(service.source, SqlConnection("adapter.yaml", shown.render_as_string(), None))
     publisher = Publisher(service, KEY, reader_of(source, at_source=at_source))
     try:
-        yield Little(service, source, registry, store, publisher)
+        yield Little(folder, publish, service, source, registry, store, publisher)
     finally:
         for each in (registry, store):
             each.database.close()

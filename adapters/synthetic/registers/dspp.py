@@ -23,6 +23,12 @@ CREATE TABLE application (application_no TEXT PRIMARY KEY, account_id TEXT NOT N
 CREATE TABLE ticket (ticket_no TEXT PRIMARY KEY, account_id TEXT NOT NULL, about_programme TEXT, kind TEXT NOT NULL,
     opened_at TEXT NOT NULL, via TEXT NOT NULL, state TEXT NOT NULL, state_since TEXT NOT NULL, text_km TEXT NOT NULL,
     answer_km TEXT) WITHOUT ROWID;
+CREATE TABLE form (form_no TEXT PRIMARY KEY, submitted_at TEXT NOT NULL, village TEXT NOT NULL, family_book TEXT,
+    changed INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE form_line (line_id TEXT PRIMARY KEY, form_no TEXT NOT NULL, line INTEGER NOT NULL, khm_id TEXT,
+    family_name_km TEXT NOT NULL, given_name_km TEXT NOT NULL, family_name_latin TEXT, given_name_latin TEXT,
+    gender TEXT NOT NULL, birthday TEXT, birth_year INTEGER, relation TEXT NOT NULL) WITHOUT ROWID;
+CREATE VIEW line_of_form AS SELECT l.*, f.village FROM form_line l JOIN form f USING (form_no);
 CREATE VIEW application_of_account AS SELECT * FROM application JOIN account USING (account_id);
 CREATE VIEW ticket_of_account AS SELECT * FROM ticket JOIN account USING (account_id);
 """
@@ -31,6 +37,9 @@ CREATE UNIQUE INDEX account_spid ON account (spid);
 CREATE UNIQUE INDEX account_khm_id ON account (khm_id);
 CREATE INDEX application_account ON application (account_id);
 CREATE INDEX ticket_account ON ticket (account_id);
+CREATE INDEX ticket_since ON ticket (state_since);
+CREATE INDEX form_changed ON form (changed);
+CREATE INDEX line_form ON form_line (form_no, line);
 """
 # People type their own names and numbers: fewer wrong numbers, more ways to write.
 _SLIPS: Final = Slips(typed=60, heard=30, latin=60, year_only=0, no_khmer_id=60)

@@ -16,7 +16,7 @@ SCHEMA: Final = """
 CREATE TABLE village (code TEXT PRIMARY KEY, name TEXT NOT NULL, name_km TEXT NOT NULL,
     commune TEXT NOT NULL, district TEXT NOT NULL, province TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE household (uuid TEXT PRIMARY KEY, poverty_status TEXT NOT NULL, village_code TEXT NOT NULL,
-    interview_date TEXT NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
+    interview_date TEXT NOT NULL, size INTEGER NOT NULL, spr_head_id TEXT) WITHOUT ROWID;
 CREATE TABLE equity_card (card_no TEXT PRIMARY KEY, household_uuid TEXT NOT NULL, create_date TEXT NOT NULL,
     valid_until TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE individual (uuid TEXT NOT NULL, household_uuid TEXT NOT NULL, seq INTEGER NOT NULL, surname TEXT NOT NULL,
@@ -59,7 +59,7 @@ def _add(tables: _Tables, people: People, household: Household) -> None:
     tables.villages[village.code] = village
     interviewed = household.cards[-1].created if household.cards else TODAY
     tables.households.append(
-        (household.uuid, household.level, village.code, interviewed.isoformat(), len(household.people))
+        (household.uuid, household.level, village.code, interviewed.isoformat(), len(household.people), None)
     )
     for number, card in zip(people.card_numbers(household), household.cards, strict=True):
         tables.cards.append((number, household.uuid, card.created.isoformat(), card.valid_until.isoformat()))

@@ -27,6 +27,12 @@ CREATE TABLE granted (grant_no TEXT PRIMARY KEY, family_no TEXT NOT NULL, compon
     amount_riel TEXT NOT NULL, from_day TEXT NOT NULL, until_day TEXT) WITHOUT ROWID;
 CREATE TABLE paid (paid_no INTEGER PRIMARY KEY, grant_no TEXT NOT NULL, family_no TEXT NOT NULL, from_day TEXT NOT NULL,
     until_day TEXT NOT NULL, amount_riel TEXT NOT NULL, on_day TEXT NOT NULL, outcome TEXT NOT NULL);
+CREATE TABLE spr_family (family_no TEXT PRIMARY KEY, family_book TEXT, village TEXT) WITHOUT ROWID;
+CREATE TABLE spr_person (spid TEXT PRIMARY KEY, family_no TEXT NOT NULL, line INTEGER NOT NULL, id_card TEXT,
+    surname TEXT, given_name TEXT, sex TEXT NOT NULL, birth TEXT, birth_year INTEGER, relation TEXT) WITHOUT ROWID;
+CREATE TABLE complaint (complaint_no TEXT PRIMARY KEY, portal_ticket TEXT NOT NULL, programme TEXT NOT NULL,
+    kind TEXT NOT NULL, opened TEXT NOT NULL, spid TEXT, text_km TEXT, status TEXT NOT NULL, status_day TEXT NOT NULL,
+    answer_km TEXT, changed INTEGER NOT NULL) WITHOUT ROWID;
 CREATE VIEW grant_of_family AS SELECT g.*, f.equity_card, f.local_code, f.head_spid, f.state, l.line_no, l.id_card
     FROM granted g JOIN family f USING (family_no) LEFT JOIN form_line l USING (family_no, line);
 CREATE VIEW payment_of_family AS SELECT p.*, g.component, f.equity_card, f.local_code, f.head_spid
@@ -41,6 +47,10 @@ CREATE UNIQUE INDEX line_card ON form_line (id_card);
 CREATE INDEX granted_family ON granted (family_no);
 CREATE INDEX paid_grant ON paid (grant_no);
 CREATE INDEX paid_family ON paid (family_no);
+CREATE INDEX spr_person_family ON spr_person (family_no, line);
+CREATE INDEX spr_person_card ON spr_person (id_card);
+CREATE UNIQUE INDEX complaint_ticket ON complaint (portal_ticket);
+CREATE INDEX complaint_changed ON complaint (changed);
 """
 _SLIPS: Final = Slips(heard=14, no_khmer_id=36)
 _OLD: Final = 60

@@ -27,10 +27,13 @@ CREATE TABLE contribution (nssf_no TEXT NOT NULL, branch TEXT NOT NULL, months I
     PRIMARY KEY (nssf_no, branch)) WITHOUT ROWID;
 CREATE TABLE pension (pension_no TEXT PRIMARY KEY, nssf_no TEXT NOT NULL, kind TEXT NOT NULL, since TEXT NOT NULL,
     monthly_riel INTEGER NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE spr_person (spid TEXT PRIMARY KEY, id_card_no TEXT, name_kh TEXT, name_latin TEXT, sex TEXT NOT NULL,
+    dob TEXT, yob INTEGER, village TEXT) WITHOUT ROWID;
 """
 INDEXES: Final = """
 CREATE UNIQUE INDEX member_id_card ON member (id_card_no);
 CREATE UNIQUE INDEX pension_member ON pension (nssf_no);
+CREATE INDEX spr_person_card ON spr_person (id_card_no);
 """
 _EMPLOYERS: Final = 60
 _PENSION_AGE: Final = 60

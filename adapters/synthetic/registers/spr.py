@@ -27,6 +27,8 @@ CREATE TABLE person (spid TEXT PRIMARY KEY, family_no TEXT NOT NULL, line INTEGE
     state TEXT NOT NULL, replaced_by TEXT, registered_at TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE registered_in (spid TEXT NOT NULL, registry TEXT NOT NULL, id_kind TEXT NOT NULL, local_id TEXT NOT NULL,
     since TEXT NOT NULL);
+CREATE TABLE family_change (number INTEGER PRIMARY KEY AUTOINCREMENT, family_no TEXT NOT NULL);
+CREATE TABLE person_change (number INTEGER PRIMARY KEY AUTOINCREMENT, spid TEXT NOT NULL);
 CREATE VIEW by_equity_card AS SELECT spid, local_id FROM registered_in WHERE id_kind = 'EQUITY_CARD';
 CREATE VIEW by_nssf_card AS SELECT spid, local_id FROM registered_in WHERE id_kind = 'NSSF_CARD';
 CREATE VIEW by_disability_card AS SELECT spid, local_id FROM registered_in WHERE id_kind = 'DISABILITY_CARD';
@@ -39,6 +41,21 @@ CREATE INDEX family_by_book ON family (family_book);
 CREATE INDEX person_certificate ON person (birth_cert);
 CREATE INDEX registered_person ON registered_in (spid);
 CREATE INDEX registered_local ON registered_in (local_id);
+CREATE TRIGGER family_is_new AFTER INSERT ON family BEGIN
+    INSERT INTO family_change (family_no) VALUES (new.family_no); END;
+CREATE TRIGGER family_is_other AFTER UPDATE ON family BEGIN
+    INSERT INTO family_change (family_no) VALUES (new.family_no); END;
+CREATE TRIGGER family_is_gone AFTER DELETE ON family BEGIN
+    INSERT INTO family_change (family_no) VALUES (old.family_no); END;
+CREATE TRIGGER person_is_new AFTER INSERT ON person BEGIN
+    INSERT INTO person_change (spid) VALUES (new.spid);
+    INSERT INTO family_change (family_no) VALUES (new.family_no); END;
+CREATE TRIGGER person_is_other AFTER UPDATE ON person BEGIN
+    INSERT INTO person_change (spid) VALUES (new.spid);
+    INSERT INTO family_change (family_no) VALUES (new.family_no); END;
+CREATE TRIGGER person_is_gone AFTER DELETE ON person BEGIN
+    INSERT INTO person_change (spid) VALUES (old.spid);
+    INSERT INTO family_change (family_no) VALUES (old.family_no); END;
 """
 _SLIPS: Final = Slips(year_only=24, no_khmer_id=12, typed=6, heard=4, latin=16, moved=8)
 

@@ -12,7 +12,7 @@ from adapters.config import AdapterConfig, load_config
 from adapters.errors import RecordError
 from adapters.services import PROGRAMMES
 from spean.sandbox.casts import FULL
-from spean.sandbox.files import askers
+from spean.sandbox.rights import rights
 
 FOLDERS = sorted(each for each in PROGRAMMES.iterdir() if each.is_dir() and not each.name.startswith("_"))
 CASES = [path for folder in FOLDERS for path in sorted((folder / "tests").glob("*.json"))]
@@ -102,7 +102,13 @@ def test_the_full_sandbox_offers_every_service_of_every_programme() -> None:
 
 def test_only_members_of_the_sandbox_are_given_anything() -> None:
     members = {str(each.subsystem) for each in FULL.institutions}
-    assert all(askers(service) <= members for each in FULL.institutions for service in each.services)
+    granted = {
+        client
+        for each in FULL.institutions
+        for service in each.services
+        for client, _path in rights(service, events=True)
+    }
+    assert granted <= members
     senders = {str(each.subsystem): each.programmes for each in FULL.institutions}
     assert all(folder.name in senders[config_of(folder.name).sender_id] for folder in FOLDERS)
 

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -198,3 +199,12 @@ def test_an_error_never_quotes_what_was_being_written(database: Database) -> Non
         connection.execute(statement, {"card": "010201-0004221"})
     assert "nowhere" in str(error.value)
     assert "010201" not in str(error.value)
+
+
+def test_servers_of_one_process_make_their_databases_at_the_same_time(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.db" for number in range(6)]
+    with ThreadPoolExecutor(len(paths)) as threads:
+        list(threads.map(make, paths))
+    for path in paths:
+        with closing(open_node_database(url(path))) as database:
+            assert count(database) == 0

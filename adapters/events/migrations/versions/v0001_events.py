@@ -215,6 +215,7 @@ def _synced() -> None:
         sa.Column("person", sa.LargeBinary(length=32), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("link", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("sender", sa.String(length=1300), nullable=False),
         sa.Column("event_at", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
