@@ -18,7 +18,7 @@ from adapters.asynchronous.documents import Pen
 from adapters.asynchronous.receiver import Receiver
 from adapters.capture.assembly import Publishers, publishers
 from adapters.config import AdapterConfig, ServiceConfig
-from adapters.errors import ConfigError
+from adapters.errors import ConfigError, EventsError
 from adapters.events import EventsStore, load_events_key, make_events_key, open_events
 from adapters.outbox.config import EventsConfig, limits_of
 from adapters.outbox.delivery import Delivery
@@ -39,6 +39,7 @@ from adapters.registry.search import Registry, one_of
 from adapters.registry.service import Service
 from adapters.registry.tokens import TokenIssuer, load_clients
 from adapters.source import open_source
+from adapters.writing import Writer, open_writers
 from xroad.errors import XRoadError
 from xroad.identifiers import ClientId
 
@@ -76,7 +77,9 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     services = tuple(_service(config, each, store) for each in config.services)
     monitor = Monitor()
     events = _events(config)
-    later = None if events is None else _asynchronous(config, services, store, events, receivers or {})
+    told = None if events is None else _publishing(config, events, services, monitor)
+    taking = {**writers_of(config, events, told), **(receivers or {})}
+    later = None if events is None else _asynchronous(config, services, store, events, taking)
     app = RegistryApp(
         services,
         callers=Callers(config.callers.security_servers, pinned, tokens),
@@ -91,7 +94,7 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     jobs: list[Job] = [] if later is None else list(later.background)
     if config.events is not None and events is not None:
         jobs.append(_outbox(config, config.events, events, Parts(services, store, monitor, app, tls), key))
-        jobs += _publishing(config, config.events, events, services, monitor).jobs
+        jobs += told.jobs if told is not None else ()
     return Parts(services, store, monitor, app, tls, events, later, tuple(jobs))
 
 
@@ -166,12 +169,27 @@ def _outbox(
     return send
 
 
-def _publishing(
-    config: AdapterConfig, events: EventsConfig, store: EventsStore, services: Sequence[Service], monitor: Monitor
-) -> Publishers:
+def _publishing(config: AdapterConfig, store: EventsStore, services: Sequence[Service], monitor: Monitor) -> Publishers:
     """Make what notices changes and what loads."""
     pairs = [(each, service.registry.source) for each, service in zip(config.services, services, strict=True)]
-    return publishers(pairs, store, monitor, at_source=events.at_source, sender_id=config.sender_id)
+    at_source = config.events is not None and config.events.at_source
+    return publishers(pairs, store, monitor, at_source=at_source, sender_id=config.sender_id)
+
+
+def writers_of(config: AdapterConfig, store: EventsStore | None, told: Publishers | None) -> dict[str, Writer]:
+    """Make what writes, by service; what is written is published where declared. Raises :class:`ConfigError`."""
+    definitions = {each.code: each.write for each in config.services if each.write is not None}
+    if not definitions or store is None:
+        return {}
+    try:
+        found = open_writers(definitions, store)
+    except EventsError as error:
+        raise ConfigError(config.file, "events.database", str(error)) from error
+    after = {each.code: told.after(each.code) for each in config.services} if told is not None else {}
+    for code, writer in found.items():
+        writer.after = after.get(code)
+        writer.others = {other: each for other, each in after.items() if each is not None}
+    return found
 
 
 def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker) -> Queue:
