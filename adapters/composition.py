@@ -89,6 +89,7 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
         public=Public(config.sender_id, tokens, [each for each in (key, tokens.key if tokens else None) if each]),
         limits=AppLimits(config.limits.body_bytes, config.limits.request_seconds, config.limits.concurrent_queries),
         desks={} if later is None else later.desks,
+        comparing={} if told is None or events is None else told.digests(events, store),
     )
     tls = _tls(config, pinned)
     jobs: list[Job] = [] if later is None else list(later.background)

@@ -1,7 +1,7 @@
 """Tells a subscriber what it should have, so that it can compare: sums of digests, then digests, then records.
 
-It refuses whoever has no subscription in force, and gives of a record what its release gives, also in digests. This path
-is ours and not DCI's, which has none. It keeps nothing between two requests: each goes on after the one before it.
+It refuses whoever has no subscription in force, and gives of a record what its release gives, also in digests. The path
+is ours, since DCI has none. It keeps nothing between two requests: each goes on after the one before it.
 """
 
 import base64
@@ -24,10 +24,11 @@ from adapters.events import Event, EventsStore
 from adapters.events.canonical import canonical, digest
 from adapters.events.notification import element
 from adapters.events.store import moment
+from adapters.registry.app import COMPARE
 from adapters.registry.callers import Caller
 from adapters.subjects import identifiers
 
-PATH: Final = "/registry/sync/digests"
+PATH: Final = COMPARE
 SCAN: Final = 4_000  # records of one request: half a second of cutting
 RECORDS: Final = 100  # of one answer: below what any limit of bodies is
 BUCKETS: Final = 256  # by the first byte of a digest
@@ -57,8 +58,8 @@ class Digests:
         """Answer one request.
 
         Args:
-            document: ``part`` (``ranges``, ``entries`` or ``records``), of which subscription (``purpose``, ``version``,
-                ``filter_type``, ``filter``), and ``after``, ``buckets`` or ``ids``.
+            document: ``part`` (``ranges``, ``entries`` or ``records``), of which subscription (``purpose``,
+                ``version``, ``filter_type``, ``filter``), and ``after``, ``buckets`` or ``ids``.
             caller: who asks.
             xroad_id: of the bus.
 

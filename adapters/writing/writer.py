@@ -111,7 +111,7 @@ class Writer:
 
     def _ended(self, key: Any, there: Mapping[Any, Local], event_type: str, at: datetime) -> Incoming:  # noqa: ANN401  # a column's value
         """Name a record by the numbers that are here: what the sender called it is not known any more."""
-        local, name = there.get(key), self.memory.word("ended", str(key), at.isoformat()).hex()
+        local, name = there.get(key), self.memory.key.word("ended", self.service, str(key), at.isoformat()).hex()
         version = self.definition.mapping.mapping.contract_version
         event = Event(name, at, event_type, self.definition.record_type, version, {})
         fields = {
