@@ -8,6 +8,7 @@ asked for.
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
@@ -28,6 +29,7 @@ Document = dict[str, Any]
 Ask = Callable[[Document], Awaitable[Mapping[str, Any]]]
 
 MISSING, OLDER, UNKNOWN = "missing here", "older here", "unknown there"
+NOT_AS_THERE, NOT_AS_HERE = "missing or older here", "older here or unknown there"  # without asking for records
 REPAIRED, ALONE, REJECTED, CONFLICT, DIFFERS = "repaired", "left alone", "rejected", "in conflict", "differs"
 
 
@@ -119,12 +121,13 @@ class Reconciliation:
             page = wanted[start : start + RECORDS]
             told = await self._ask(self._request("records", ids=[name for name, _each in page]))
             events = [read_element(each) for each in told["events"]]
-            report.lines += await self._store.write(
-                lambda connection, found=events: self._apply(connection, found, extra)
-            )  # type: ignore[misc]  # mypy infers no type for a default of a lambda
+            report.lines += await self._applied(events, extra)
             progress(len(report.lines))
         await self._end(report, extra, len(own), accept=accept_gone)
         return report
+
+    async def _applied(self, events: Sequence[Event], extra: dict[bytes, Own]) -> list[Line]:
+        return await self._store.write(lambda connection: self._apply(connection, events, extra))
 
     async def _ranges(self, report: Report, progress: Callable[[int], None]) -> dict[str, list[Any]]:
         total: dict[str, list[Any]] = {}
@@ -144,9 +147,9 @@ class Reconciliation:
                 yield name, each
             after = told["after"]
 
-    def _request(self, part: str, **more: Any) -> Document:
+    def _request(self, part: str, **more: str | list[str] | list[int]) -> Document:
         declared = self._declared
-        said = {"part": part, "purpose": declared.purpose["code"], "version": declared.version, **more}
+        said: Document = {"part": part, "purpose": declared.purpose["code"], "version": declared.version, **more}
         return said if declared.filter_type is None else said | {
             "filter_type": declared.filter_type, "filter": declared.filter
         }  # fmt: skip
@@ -186,15 +189,15 @@ class Reconciliation:
         """End what the publisher does not have, by what the write file says of records that are gone."""
         if len(extra) > max(ENDED_FEW, own * ENDED_SHARE) and not accept:
             raise CaptureStopped(
-                f"{len(extra):,} of {own:,} records here are unknown there: see that the subscription and its filter are "
-                "as they were; if these records are gone, give --accept-gone"
+                f"{len(extra):,} of {own:,} records here are unknown there: see that the subscription and its filter "
+                "are as they were; if these records are gone, give --accept-gone"
             )
         left = list(extra.values())
         for start in range(0, len(left), RECORDS):
             page = left[start : start + RECORDS]
-            report.lines += await self._store.write(lambda connection, found=page: self._ended(connection, found))  # type: ignore[misc]  # as above
+            report.lines += await self._store.write(partial(self._ended, page))
 
-    def _ended(self, connection: Connection, page: Sequence[Own]) -> list[Line]:
+    def _ended(self, page: Sequence[Own], connection: Connection) -> list[Line]:
         keys = [self._store.key.unseal(each.sealed)["key"] for each in page]
         gone = min(self._writer.definition.gone_events, default="REMOVE")
         results = self._writer.end(connection, self._sender, keys, gone, datetime.now(UTC))
@@ -212,7 +215,7 @@ def _differing(theirs: Mapping[str, list[Any]], own: Mapping[str, list[Any]]) ->
 
 
 def _found(wanted: Sequence[tuple[str, str]], extra: Mapping[bytes, Own]) -> list[Line]:
-    """Without asking for records, what is missing and what is older cannot be told apart: both are to be had."""
-    lines: Iterator[Line] = (Line(MISSING, DIFFERS, name[:12]) for name, _digest in wanted)
-    others = (Line(UNKNOWN, DIFFERS, each.person.hex()[:12]) for each in extra.values())
+    """Without asking for records, an older state and a record that only one side has cannot be told apart."""
+    lines: Iterator[Line] = (Line(NOT_AS_THERE, DIFFERS, name[:12]) for name, _digest in wanted)
+    others = (Line(NOT_AS_HERE, DIFFERS, each.person.hex()[:12]) for each in extra.values())
     return [*lines, *others]
