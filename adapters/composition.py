@@ -7,7 +7,7 @@ It refuses keys that others can read and clients that cannot be read. Nothing bu
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from adapters.registry.search import Registry, one_of
 from adapters.registry.service import Service
 from adapters.registry.tokens import TokenIssuer, load_clients
 from adapters.source import open_source
+from adapters.writing import Writer, open_writers
 from xroad.errors import XRoadError
 from xroad.identifiers import ClientId
 
@@ -55,6 +56,7 @@ class Parts:
     tls: ssl.SSLContext | None
     events: EventsStore | None = None
     later: Asynchronous | None = None
+    writers: Mapping[str, Writer] = field(default_factory=dict)
     jobs: tuple[Job, ...] = ()  # run beside the application until the adapter stops, and are cancelled then
 
 
@@ -75,7 +77,8 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     services = tuple(_service(config, each, store) for each in config.services)
     monitor = Monitor()
     events = _events(config)
-    later = None if events is None else _asynchronous(config, services, store, events, receivers or {})
+    writers = _writers(config, events)
+    later = None if events is None else _asynchronous(config, services, store, events, receivers or writers)
     app = RegistryApp(
         services,
         callers=Callers(config.callers.security_servers, pinned, tokens),
@@ -90,7 +93,7 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     jobs: list[Job] = [] if later is None else list(later.background)
     if config.events is not None and events is not None:
         jobs.append(_outbox(config, config.events, events, Parts(services, store, monitor, app, tls), key))
-    return Parts(services, store, monitor, app, tls, events, later, tuple(jobs))
+    return Parts(services, store, monitor, app, tls, events, later, writers, tuple(jobs))
 
 
 def _events(config: AdapterConfig) -> EventsStore | None:
@@ -114,6 +117,17 @@ def _asynchronous(
 ) -> Asynchronous:
     tells = {each.code: _tells(each, receivers.get(each.code)) for each in config.services}
     return assemble(services, events, store, Pen(_subsystem(config)), tells=tells, declared=config.subscriptions)
+
+
+def _writers(config: AdapterConfig, events: EventsStore | None) -> dict[str, Writer]:
+    """Make what writes the records of others: where the programme's data are, in one transaction with the message."""
+    found = [each for each in config.services if each.write is not None]
+    if found and (config.events is None or not config.events.at_source or events is None):
+        raise ConfigError(
+            config.file, "events.database", f"must be source, because {found[0].code} writes what others send"
+        )
+    definitions = {each.code: each.write for each in found if each.write is not None}
+    return {} if events is None else open_writers(definitions, events)
 
 
 def _tells(service: ServiceConfig, receiver: Receiver | None) -> Tells:
