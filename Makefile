@@ -26,7 +26,7 @@ bench: .venv/dev
 # For developers: choose the newest versions that pyproject.toml allows. Setuptools is locked too, because it installs this project.
 lock:
 	echo "setuptools>=80" | $(UV_COMPILE) --extra sandbox --output-file requirements.lock pyproject.toml -
-	$(UV_COMPILE) --extra sandbox --extra docs --extra postgresql --extra s3 --extra openpgp --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	$(UV_COMPILE) --extra sandbox --extra docs --extra postgresql --extra s3 --extra openpgp --extra nats --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

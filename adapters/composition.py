@@ -180,7 +180,14 @@ def _outbox(
 
 def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker) -> Queue:
     limits = partial(limits_of, events.receivers)
-    return EmbeddedQueue(store, delivery, waker, limits)
+    if events.nats is None:
+        return EmbeddedQueue(store, delivery, waker, limits)
+    try:
+        from adapters.outbox.natsqueue import NatsQueue  # noqa: PLC0415  # an extra: others start without it
+        from adapters.outbox.stream import Stream  # noqa: PLC0415  # as above
+    except ModuleNotFoundError as error:
+        raise ConfigError(events.file, "events.queue", f"needs {error.name}: install spean[nats]") from error
+    return NatsQueue(store, delivery, waker, limits, Stream(events.nats, file=events.file))
 
 
 def _tls(config: AdapterConfig, pinned: frozenset[bytes]) -> ssl.SSLContext | None:

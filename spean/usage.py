@@ -5,8 +5,6 @@ every command has help, an example and a Khmer line.
 """
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from spean import (
@@ -15,36 +13,16 @@ from spean import (
     usage_archive,
     usage_contract,
     usage_evidence,
+    usage_outbox,
     usage_sandbox,
     usage_servers,
 )
 from spean.usage_access import client_arguments, report_arguments
 from spean.usage_log import export_arguments, list_arguments, show_arguments
+from spean.usage_model import Command, Group
 from spean.usage_verify import verify_arguments
 
-Adder = Callable[[argparse.ArgumentParser], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One command: its one or two words, where its work is (``module:function``), its help, and its arguments."""
-
-    words: tuple[str, ...]
-    handler: str
-    summary: str
-    khmer: str
-    examples: tuple[str, ...]
-    add: Adder
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The commands that share a first word, and for whom they are."""
-
-    word: str
-    summary: str
-    khmer: str
-
+__all__ = ["COMMANDS", "GROUPS", "Command", "Group", "build_parser"]
 
 GROUPS: Final = (
     Group("authority", "a certification authority for pilots and tests", "អាជ្ញាធរបញ្ជាក់វិញ្ញាបនបត្រ សម្រាប់សាកល្បង"),
@@ -56,6 +34,7 @@ GROUPS: Final = (
         "contract", "the shared data standard: records, code lists, examples", "ស្តង់ដារទិន្នន័យរួម៖ កំណត់ត្រា បញ្ជីកូដ និងឧទាហរណ៍"
     ),
     Group("adapter", "a programme's data in the shared standard", "ទិន្នន័យកម្មវិធី តាមស្តង់ដាររួម"),
+    Group("outbox", "what an adapter has to tell others", "អ្វីដែលអាដាប់ទ័រត្រូវជូនដំណឹងដល់អ្នកដទៃ"),
     Group("sandbox", "a whole instance on this computer", "ប្រព័ន្ធសាកល្បងទាំងមូល លើកុំព្យូទ័រនេះ"),
 )
 
@@ -343,6 +322,7 @@ COMMANDS: Final = (
         ("spean adapter client clients.yaml backend-1 --client KH/GOV/NSAF/FAMILY --secret-file backend-1.secret",),
         client_arguments,
     ),
+    *usage_outbox.COMMANDS,
     Command(
         ("access-report",),
         "spean.commands.access_report:run",

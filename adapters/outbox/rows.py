@@ -7,7 +7,7 @@ taken. All of it is synchronous work for a transaction of :class:`adapters.event
 import json
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -74,8 +74,9 @@ class Batch:
     Args:
         message_id: written down before the first attempt.
         fresh: whether it was chosen just now, so that nothing of it can have left.
-        due: when this attempt was due: an older attempt of the same message had another.
+        queued: when it was handed to a queue outside; None when it was not.
         attempts: made before.
+        person: of its first row, which says in which part of all persons it is.
     """
 
     message_id: str
@@ -84,8 +85,9 @@ class Batch:
     service: str
     receiver: str
     path: str
-    due: int
+    queued: int | None
     attempts: int
+    person: bytes | None
     rows: tuple[Waiting, ...]
 
     @property
@@ -123,11 +125,10 @@ def take(
 
 
 def queued(
-    connection: Connection, key: EventsKey, receiver: str, message_id: str, due: int, *, now: int
+    connection: Connection, key: EventsKey, receiver: str, message_id: str, since: int, *, now: int
 ) -> Batch | None:
-    """Return a message that was handed to a queue outside; None when that attempt is over, or was never."""
-    waiting = _rows_of(connection, receiver, message_id)
-    rows = [each for each in waiting if each.queued is not None and each.due == due]
+    """Return a message that was handed to a queue outside at a time; None when that is over, or never was."""
+    rows = [each for each in _rows_of(connection, receiver, message_id) if each.queued == since]
     return _batch(connection, key, rows, message_id, now=now, most_bytes=None, fresh=False) if rows else None
 
 
@@ -136,15 +137,19 @@ def shard(person: bytes | None, shards: int) -> int:
     return 0 if person is None else person[-1] % shards
 
 
-def batch_shard(connection: Connection, batch: Batch, shards: int) -> int:
-    """Return to which part a message belongs."""
-    person = connection.execute(select(_C.person).where(_C.id == batch.rows[0].id)).scalar_one()
-    return shard(person, shards)
+def hand_over(connection: Connection, batch: Batch, *, now: int) -> Batch:
+    """Write down that a message is in a queue outside, and return it so."""
+    connection.execute(update(OUTBOX).where(_in(batch)).values(queued=now))
+    return replace(batch, queued=now)
 
 
-def hand_over(connection: Connection, batch: Batch, *, now: int) -> None:
-    """Write down that a message is in a queue outside."""
-    connection.execute(update(OUTBOX).where(_in(batch)).values(queued=now, due=batch.due))
+def handed_over(connection: Connection, receiver: str) -> list[tuple[str, int, bytes | None]]:
+    """Return what is in a queue outside for a receiver: message, since when, and a person of it."""
+    there = and_(_C.state == State.WAITING, _C.receiver == receiver, _C.queued.is_not(None))
+    rows = connection.execute(select(_C.message, _C.queued, _C.person).where(there).order_by(_C.id.desc())).all()
+    return [
+        (message, *others) for message, others in {each.message: (each.queued, each.person) for each in rows}.items()
+    ]
 
 
 def take_back(connection: Connection, receiver: str, *, before: int) -> int:
@@ -205,12 +210,6 @@ def next_due(connection: Connection, receiver: str, *, now: int) -> int | None:
     """Return when something that waits for its time will be due."""
     waiting = and_(_C.state == State.WAITING, _C.receiver == receiver, _C.due > now)
     return connection.execute(select(func.min(_C.due)).where(waiting)).scalar()
-
-
-def queued_rows(connection: Connection, receiver: str, *, before: int) -> int:
-    """Return how many rows have been in a queue outside since before a time."""
-    there = and_(_C.state == State.WAITING, _C.receiver == receiver, _C.queued < before)
-    return connection.execute(select(func.count()).where(there)).scalar_one()
 
 
 def _free(receiver: str, now: int) -> Select[Any]:
@@ -277,7 +276,16 @@ def _batch(
     if message_id is None:
         connection.execute(update(OUTBOX).where(_waiting([each.id for each in read])).values(message=chosen))
     return Batch(
-        chosen, fresh, first.kind, first.service, first.receiver, first.path, first.due, first.attempts, tuple(read)
+        message_id=chosen,
+        fresh=fresh,
+        kind=first.kind,
+        service=first.service,
+        receiver=first.receiver,
+        path=first.path,
+        queued=first.queued,
+        attempts=first.attempts,
+        person=first.person,
+        rows=tuple(read),
     )
 
 

@@ -14,12 +14,12 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any, Final
 
-from adapters.errors import shown_code
 from adapters.events.model import Document
 from xroad.errors import Blame, RemoteFault
 
 DUPLICATE: Final = "rjct.message_id.duplicate"
 _FAULT_CODE: Final = re.compile(r"[A-Za-z0-9_.]{1,150}")
+_DCI_CODE: Final = re.compile(r"(err|rjct)\.[a-z_]{1,40}(\.[a-z_]{1,40})?")  # letters only: no number is shown
 MOST_RETRY_AFTER: Final = 3600.0  # a receiver that asks for more is asked again after an hour
 
 
@@ -196,7 +196,8 @@ def _error(document: Any) -> Any:  # noqa: ANN401  # as above
 def _by_code(error: Any, otherwise: Fate) -> Verdict:  # noqa: ANN401  # as above
     code = error.get("code") if isinstance(error, dict) else None
     fate = CODES.get(code, otherwise) if isinstance(code, str) else otherwise
-    return Verdict(fate, "none" if code is None else shown_code(code).strip("'"), _said(fate))
+    shown = code if isinstance(code, str) and _DCI_CODE.fullmatch(code) else "none" if code is None else "unknown"
+    return Verdict(fate, shown, _said(fate))
 
 
 def _said(fate: Fate) -> str:
