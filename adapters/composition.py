@@ -16,6 +16,7 @@ from adapters.accesslog import AccessStore, load_key, make_key
 from adapters.asynchronous.assembly import Asynchronous, Tells, assemble
 from adapters.asynchronous.documents import Pen
 from adapters.asynchronous.receiver import Receiver
+from adapters.asynchronous.watching import Watch as WatchSubscriptions
 from adapters.config import AdapterConfig, ServiceConfig
 from adapters.errors import ConfigError
 from adapters.events import EventsStore, load_events_key, make_events_key, open_events
@@ -78,7 +79,7 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     monitor = Monitor()
     events = _events(config)
     writers = _writers(config, events)
-    later = None if events is None else _asynchronous(config, services, store, events, receivers or writers)
+    later = None if events is None else _asynchronous(config, services, store, events, monitor, receivers or writers)
     app = RegistryApp(
         services,
         callers=Callers(config.callers.security_servers, pinned, tokens),
@@ -113,10 +114,14 @@ def _asynchronous(
     services: Sequence[Service],
     store: AccessStore,
     events: EventsStore,
+    monitor: Monitor,
     receivers: Mapping[str, Receiver],
 ) -> Asynchronous:
+    watch = WatchSubscriptions(monitor.metrics, [each.code for each in services])
+    watch.register(monitor.checks)
     tells = {each.code: _tells(each, receivers.get(each.code)) for each in config.services}
-    return assemble(services, events, store, Pen(_subsystem(config)), tells=tells, declared=config.subscriptions)
+    pen = Pen(_subsystem(config))
+    return assemble(services, events, store, pen, tells=tells, watch=watch, declared=config.subscriptions)
 
 
 def _writers(config: AdapterConfig, events: EventsStore | None) -> dict[str, Writer]:
