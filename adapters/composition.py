@@ -17,6 +17,7 @@ from adapters.asynchronous.assembly import Asynchronous, Tells, assemble
 from adapters.asynchronous.documents import Pen
 from adapters.asynchronous.receiver import Receiver
 from adapters.asynchronous.watching import Watch as WatchSubscriptions
+from adapters.capture.assembly import Publishers, publishers
 from adapters.config import AdapterConfig, ServiceConfig
 from adapters.errors import ConfigError
 from adapters.events import EventsStore, load_events_key, make_events_key, open_events
@@ -94,6 +95,9 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     jobs: list[Job] = [] if later is None else list(later.background)
     if config.events is not None and events is not None:
         jobs.append(_outbox(config, config.events, events, Parts(services, store, monitor, app, tls), key))
+        publishing = _publishing(config, config.events, events, services, monitor)
+        jobs += publishing.jobs
+        _join(writers, publishing)
     return Parts(services, store, monitor, app, tls, events, later, writers, tuple(jobs))
 
 
@@ -133,6 +137,14 @@ def _writers(config: AdapterConfig, events: EventsStore | None) -> dict[str, Wri
         )
     definitions = {each.code: each.write for each in found if each.write is not None}
     return {} if events is None else open_writers(definitions, events)
+
+
+def _join(writers: Mapping[str, Writer], publishing: Publishers) -> None:
+    """Let what is written be told to others in the same transaction."""
+    for code, writer in writers.items():
+        writer.after = publishing.after(code)
+        told = {other: publishing.after(other) for other in writer.definition.tells}
+        writer.others = {other: after for other, after in told.items() if after is not None}
 
 
 def _tells(service: ServiceConfig, receiver: Receiver | None) -> Tells:
@@ -181,6 +193,14 @@ def _outbox(
             await transport.close()
 
     return send
+
+
+def _publishing(
+    config: AdapterConfig, events: EventsConfig, store: EventsStore, services: Sequence[Service], monitor: Monitor
+) -> Publishers:
+    """Make what notices changes and what loads."""
+    pairs = [(each, service.registry.source) for each, service in zip(config.services, services, strict=True)]
+    return publishers(pairs, store, monitor, at_source=events.at_source, sender_id=config.sender_id)
 
 
 def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker) -> Queue:

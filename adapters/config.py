@@ -4,7 +4,7 @@ It refuses unknown keys and files that do not fit together; every message names 
 :func:`adapters.serve.serve` reads it; :func:`adapter_yaml` writes one for a packaged programme.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -113,6 +113,7 @@ def load_config(path: Path) -> AdapterConfig:
     listen = _listen(file, "listen", data["listen"])
     connection = read_connection(data["source"], file=file, folder=folder)
     services = read_services(file, folder, data["services"])
+    _check_publishing(file, data, services)
     codes = frozenset(each.code for each in services)
     return AdapterConfig(
         file=file,
@@ -130,6 +131,12 @@ def load_config(path: Path) -> AdapterConfig:
         events=read_events(data["events"], connection, file=file, folder=folder) if "events" in data else None,
         subscriptions=read_subscriptions(file, data.get("subscriptions", ()), codes),
     )
+
+
+def _check_publishing(file: str, data: Mapping[str, Any], services: Sequence[ServiceConfig]) -> None:
+    for place, each in enumerate(services):
+        if each.publish is not None and "events" not in data:
+            raise ConfigError(file, f"services.{place}.publish", "needs events: where what is to be told waits")
 
 
 def read_data(path: Path) -> dict[str, Any]:

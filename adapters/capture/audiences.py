@@ -12,9 +12,9 @@ from typing import Any, Final
 import structlog
 
 from adapters.asynchronous.subscriptions import Subscription, filter_of, rule_of
-from adapters.capture.canonical import canonical
 from adapters.errors import SearchRejected
 from adapters.events import EventsKey
+from adapters.events.canonical import canonical
 from adapters.release import FieldPath, Rule, give, tree
 from adapters.release.paths import Node
 from adapters.services import ServiceConfig

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from adapters.capture import known as memory
-from adapters.capture.canonical import NOTHING, digest
 from adapters.capture.known import Known, Stored
 from adapters.events import EventsKey
+from adapters.events.canonical import NOTHING, digest
 from adapters.events.store import milliseconds, moment
 from adapters.events.tables import BAD
 from adapters.mapping.counting import RefusedRecord
@@ -166,3 +166,8 @@ def bad_keys(connection: Connection, key: EventsKey, service: str) -> list[str]:
     """Return the keys of the records that were set aside."""
     rows = connection.execute(select(BAD.c.sealed).where(BAD.c.service == service).order_by(BAD.c.at)).scalars()
     return [key.unseal(each)["key"] for each in rows]
+
+
+def count_bad(connection: Connection, service: str) -> int:
+    """Count the records that are set aside."""
+    return int(connection.execute(select(func.count()).select_from(BAD).where(BAD.c.service == service)).scalar_one())

@@ -15,10 +15,11 @@ import structlog
 from sqlalchemy import Connection
 
 from adapters.capture import changetable, positions, versioncolumn
-from adapters.capture.comparing import Taken, bad_keys
+from adapters.capture.comparing import Taken, bad_keys, count_bad
 from adapters.capture.config import ByTable, ByVersion, Watched
 from adapters.capture.publisher import Publisher
 from adapters.capture.reading import SqlReader
+from adapters.capture.watching import CaptureWatch
 from adapters.capture.whole import Whole
 from adapters.errors import CaptureStopped, EventsError, SourceError
 from adapters.events import EventsStore
@@ -46,11 +47,11 @@ class Following:
         source: Source,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        looked: Callable[[Taken], None] = lambda _taken: None,
+        watch: CaptureWatch | None = None,
     ) -> None:
-        """Follow nothing yet; ``looked`` is told after each look that went well."""
-        self._publisher, self._store, self._now, self._looked = publisher, store, now, looked
-        self._capturing = publisher.service.publish.capturing if publisher.service.publish else None
+        """Follow nothing yet."""
+        self._publisher, self._store, self._now, self._watch = publisher, store, now, watch
+        self._capturing = publisher.config.capturing
         self.whole = Whole(publisher, store, source, position_name(publisher.service.code), now=now)
 
     @property
@@ -58,9 +59,13 @@ class Following:
         """Code of the service."""
         return self._publisher.service.code
 
-    async def run(self, failed: Callable[[Exception], None] = lambda _error: None) -> None:
+    @property
+    def every(self) -> timedelta:
+        """How often it looks."""
+        return self._capturing.every or min(_IDLE, self._capturing.whole or _IDLE)
+
+    async def run(self) -> None:
         """Look for ever; ends when it is cancelled."""
-        every = (self._capturing.every if self._capturing else None) or _IDLE
         first = True
         while True:
             try:
@@ -69,12 +74,13 @@ class Following:
                 _log.error(
                     "capture_failed", service=self.service, problem=str(error)
                 )  # no traceback: it may quote a record
-                failed(error)
+                if self._watch is not None:
+                    self._watch.failed(self.service)
             else:
                 first = False
                 if taken.changed or taken.bad:
                     _log.info("captured", service=self.service, changed=taken.changed, told=taken.told, bad=taken.bad)
-            await asyncio.sleep(every.total_seconds())
+            await asyncio.sleep(self.every.total_seconds())
 
     async def once(self, *, first: bool = True, whole: bool = False, accept_gone: bool = False) -> Taken:
         """Look once: at the whole registry when it is due, else at what its tables say; returns what came of it.
@@ -95,7 +101,10 @@ class Following:
         if first and self._publisher.reader.by_key:
             taken.add(await self._store.write(self._try_bad))
         taken.add(await self._look())
-        self._looked(taken)
+        if self._watch is not None:
+            self._watch.looked(
+                self.service, taken, await self._store.read(lambda connection: count_bad(connection, self.service))
+            )
         return taken
 
     def _state(self, connection: Connection) -> State | None:
@@ -106,7 +115,7 @@ class Following:
 
         def begin(connection: Connection) -> State:
             state: State = {}
-            how, reader = (self._capturing.how if self._capturing else None), self._publisher.reader
+            how, reader = self._capturing.how, self._publisher.reader
             if isinstance(how, ByTable) and isinstance(reader, SqlReader):
                 state["table"] = reader.read(connection, lambda place: changetable.begin(place, how))
             if isinstance(how, ByVersion) and isinstance(reader, SqlReader):
@@ -130,7 +139,7 @@ class Following:
             return False
         if not last.get("done") or last.get("mapping") != self._fingerprint():
             return True
-        every = self._capturing.whole if self._capturing else None
+        every = self._capturing.whole
         return every is not None and self._now() - datetime.fromisoformat(last["done"]) >= every
 
     def _fingerprint(self) -> str:
@@ -147,7 +156,7 @@ class Following:
         return taken
 
     async def _look(self) -> Taken:
-        how, taken = (self._capturing.how if self._capturing else None), Taken()
+        how, taken = self._capturing.how, Taken()
         if isinstance(how, ByVersion):
             for each in how.tables:
                 after: versioncolumn.Row | None = None

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, text, update
 
-from adapters.capture.canonical import NOTHING
 from adapters.events import EventsKey
+from adapters.events.canonical import NOTHING
 from adapters.events.tables import KNOWN
 
 Record = dict[str, Any]

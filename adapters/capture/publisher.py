@@ -17,9 +17,10 @@ from adapters.asynchronous.subscriptions import active
 from adapters.capture import known as memory
 from adapters.capture.audiences import Audience, audiences
 from adapters.capture.comparing import Batch, Moment, Step, Taken
-from adapters.capture.reading import Reader
+from adapters.capture.known import Known
+from adapters.capture.reading import Reader, SqlReader
 from adapters.capture.telling import Telling
-from adapters.errors import RecordUnreadable, SearchRejected
+from adapters.errors import CaptureStopped, RecordUnreadable, SearchRejected
 from adapters.events import EventsKey, Outgoing
 from adapters.mapping.counting import RefusedRecord, standard
 from adapters.services import ServiceConfig
@@ -32,7 +33,9 @@ class Publisher:
     """Publishes for one service; raises :class:`ValueError` for one that publishes nothing."""
 
     def __init__(self, service: ServiceConfig, key: EventsKey, reader: Reader) -> None:
-        self.service, self.key, self.reader = service, key, reader
+        if service.publish is None:
+            raise ValueError("the service publishes nothing")
+        self.service, self.key, self.reader, self.config = service, key, reader, service.publish
         self.telling = Telling(service, key)
 
     def publish(self, connection: Connection, record_key: str, at: datetime) -> int:
@@ -102,6 +105,28 @@ class Publisher:
             codes = [each.code for each in audience.subscriptions]
             _log.warning("subscription_filter_unusable", service=self.service.code, codes=codes, problem=error.reason)
             return frozenset()
+
+    def fitting_known(self, connection: Connection, audience: Audience, page: Sequence[Known]) -> frozenset[str]:
+        """Return the keys of known records that an audience hears of, and remember it for a filter.
+
+        Raises:
+            CaptureStopped: a service that is called compares a filter with its own records only as they come.
+            SourceError: the source does not answer.
+        """
+        keys = frozenset(each.key for each in page)
+        if audience.filter is None or not page:
+            return keys
+        if not isinstance(self.reader, SqlReader):
+            raise CaptureStopped(
+                f"service {self.service.code}: its source cannot be asked for known records: no filter"
+            )
+        fits = self.fitting(connection, audience, {each: {} for each in keys})
+        new = [replace(each, told=each.told | {audience.name}) for each in page if each.key in fits]
+        old = {each.person: each.told for each in page}
+        memory.write(
+            connection, self.key, self.service.code, (), [each for each in new if each.told != old[each.person]]
+        )
+        return fits
 
     def _read(self, connection: Connection, keys: Sequence[str]) -> dict[str, Record | RefusedRecord]:
         """Read all at once; when one of them cannot be read, each alone, so that the others are."""

@@ -4,8 +4,6 @@ It refuses to know savepoints and messages; :class:`adapters.writing.Writer` cal
 events when the database refuses. What both sides changed goes into conflicts, whoever wins.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from adapters.events import Event, Result
+from adapters.events.canonical import NOTHING, digest
 from adapters.events.model import Status
 from adapters.events.store import milliseconds
 from adapters.writing.deciding import NEVER, decide, same
@@ -183,7 +182,7 @@ class Chunk:
                     self._conflict,
                 )
         if is_new_list:
-            synced.digest, synced.link = digest(each.event), self._link(each) or synced.link
+            synced.digest, synced.link = digest(each.event.record), self._link(each) or synced.link
         return ""
 
     def _field(self, each: Incoming, record: Local, synced: Synced, name: str, sent: Any) -> None:  # noqa: ANN401  # a column's value
@@ -244,7 +243,7 @@ class Chunk:
         synced.at, synced.values, synced.times, synced.gone = each.at, {}, {}, False
         for name, value in each.fields.items():
             synced.note(name, value, each.at)
-        synced.digest, synced.link, synced.dirty = digest(each.event), self._link(each), True
+        synced.digest, synced.link, synced.dirty = digest(each.event.record), self._link(each), True
         self._records[key], self._last[key] = record, each.event
         for child in self._definition.children:
             if child.path in each.rows:
@@ -313,6 +312,7 @@ class Chunk:
             past = self._links[link] = Synced(f"link {link.hex()}", each.at, {}, {}, gone=True, link=link)
         if each.at >= past.at:
             past.at, past.values, past.times, past.gone, past.dirty = each.at, {}, {}, True, True
+            past.digest = NOTHING
         return NOT_HERE
 
     def _mark(self, each: Incoming, record: Local, synced: Synced) -> str:
@@ -323,6 +323,7 @@ class Chunk:
                 record.values[name] = value
                 record.dirty.add(name)
             synced.note(name, value, each.at)
+        synced.digest = NOTHING
         return ""
 
     def _delete(self, each: Incoming, record: Local, synced: Synced) -> str:
@@ -340,7 +341,7 @@ class Chunk:
             self._conflicts.append(Conflict(each.event.event_id, WHOLE, Wins.SENT.value, record.key, None, before))
         record.is_gone = True
         synced.at, synced.values, synced.times, synced.gone, synced.dirty = each.at, {}, {}, True, True
-        synced.link = self._link(each) or synced.link
+        synced.digest, synced.link = NOTHING, self._link(each) or synced.link
         if synced.link is not None:
             self._links[synced.link] = synced
         return ""
@@ -357,12 +358,6 @@ def written(event: Event) -> Values:
         "id": event.event_id, "at": event.at.isoformat(), "type": event.event_type, "record_type": event.record_type,
         "version": event.version, "record": event.record, "changes": changes,
     }  # fmt: skip
-
-
-def digest(event: Event) -> bytes:
-    """Return the hash of a record as it was sent."""
-    text = json.dumps(event.record, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _others(links: Mapping[bytes, Synced], known: Mapping[Any, Synced]) -> list[Synced]:

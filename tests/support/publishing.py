@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, make_url, select, text
+from sqlalchemy import Connection, insert, make_url, select, text, update
 
 from adapters.capture.publisher import Publisher
 from adapters.capture.reading import reader_of
@@ -139,9 +139,19 @@ class Little:
         """Register somebody in another registry."""
         self.run(f"INSERT INTO entry VALUES ({ident}, {num}, 'NSSF', 'L-{ident}', {changed})")  # noqa: S608  # as above
 
+    def people(self, *numbers: int, changed: int = 0) -> None:
+        """Register many at once."""
+        rows = ", ".join(f"({num}, 'S-{num}', 'ដារ៉ា', 'M', '02040105', {changed})" for num in numbers)
+        self.run(f"INSERT INTO person VALUES {rows}")  # noqa: S608  # as above
+
     def sent(self, client: str = CLIENT) -> list[Event]:
-        """Return the events in the outbox for a client, in their order."""
-        return [read_element(body) for body, _access in self.messages(client)]
+        """Return the events in the outbox for a client, in their order, those of a load too."""
+        bodies = [body for body, _access in self.messages(client)]
+        return [read_element(each) for body in bodies for each in body.get("message", {}).get("notify_event", [body])]
+
+    def empty_outbox(self) -> None:
+        """Let all that waits be sent."""
+        self.store.write_now(lambda connection: connection.execute(update(OUTBOX).values(state="sent")))
 
     def messages(self, client: str = CLIENT) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """Return the bodies in the outbox for a client and what the access record is to say."""

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from adapters.capture.canonical import canonical
 from adapters.capture.difference import changes, ended
 from adapters.events import Change
+from adapters.events.canonical import canonical
 
 
 def spid(number: int) -> dict[str, Any]:
