@@ -1,4 +1,4 @@
-"""The arguments of the commands that publish a registry's changes, load it to a subscriber, and compare with a publisher.
+"""The arguments of the commands that publish changes, load a registry to a subscriber, and compare with a publisher.
 
 It refuses to do what they do, as the table of commands in ``usage``, which names these functions.
 """
@@ -14,7 +14,9 @@ def capture_arguments(parser: argparse.ArgumentParser) -> None:
     """The adapter, and which records or all of them."""
     _config(parser)
     _service(parser)
-    parser.add_argument("key", nargs="*", metavar="KEY", help="keys of records that changed, as the source has them")
+    parser.add_argument(
+        "--key", action="append", default=[], metavar="KEY", help="a record that changed, as the source has its key"
+    )
     parser.add_argument("--whole", action="store_true", help="compare the whole registry with what was told of it")
     parser.add_argument(
         "--accept-gone", action="store_true", help="with --whole: believe that a large part of it is gone"
@@ -62,7 +64,7 @@ COMMANDS: Final = (
         "look for changes now, and tell those who may know",
         "រកការផ្លាស់ប្ដូរឥឡូវនេះ ហើយជូនដំណឹងដល់អ្នកដែលអាចដឹង",
         (
-            "spean adapter capture ADAPTER.yaml --service registration 017-000123",
+            "spean adapter capture ADAPTER.yaml --service registration --key 017-000123",
             "spean adapter capture ADAPTER.yaml --whole",
         ),
         capture_arguments,

@@ -1,4 +1,4 @@
-"""``spean adapter capture``: looks for changes now, for staff who changed something and for a registry that cannot tell.
+"""``spean adapter capture``: looks for changes now, for a registry that cannot tell and staff who changed something.
 
 It refuses keys together with --whole. What it finds is told by the adapter's relay.
 """
@@ -17,7 +17,7 @@ from spean.errors import UsageError
 def run(arguments: argparse.Namespace) -> int:
     """Look, and say what was found; 1 when there are records that cannot be given in the standard."""
     if arguments.key and arguments.whole:
-        raise UsageError("Give keys, or --whole, not both.")
+        raise UsageError("Give --key, or --whole, not both.")
     if arguments.accept_gone and not arguments.whole:
         raise UsageError("--accept-gone goes with --whole.")
     configure_logs()

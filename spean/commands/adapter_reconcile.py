@@ -1,4 +1,4 @@
-"""``spean adapter reconcile``: finds and repairs what differs from a registry that is subscribed to, and shows what it did.
+"""``spean adapter reconcile``: finds and repairs what differs from a registry that is subscribed to, and shows it.
 
 It refuses to print a record: lines name what was done, and keys and records go into the report alone, which only its
 owner can read.
