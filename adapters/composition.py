@@ -7,7 +7,7 @@ It refuses keys that others can read and clients that cannot be read. Nothing bu
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from adapters.accesslog import AccessStore, load_key, make_key
 from adapters.asynchronous.assembly import Asynchronous, Tells, assemble
 from adapters.asynchronous.documents import Pen
 from adapters.asynchronous.receiver import Receiver
+from adapters.asynchronous.watching import Watch as WatchSubscriptions
 from adapters.capture.assembly import Publishers, publishers
 from adapters.config import AdapterConfig, ServiceConfig
 from adapters.errors import ConfigError
@@ -39,6 +40,7 @@ from adapters.registry.search import Registry, one_of
 from adapters.registry.service import Service
 from adapters.registry.tokens import TokenIssuer, load_clients
 from adapters.source import open_source
+from adapters.writing import Writer, open_writers
 from xroad.errors import XRoadError
 from xroad.identifiers import ClientId
 
@@ -56,6 +58,7 @@ class Parts:
     tls: ssl.SSLContext | None
     events: EventsStore | None = None
     later: Asynchronous | None = None
+    writers: Mapping[str, Writer] = field(default_factory=dict)
     jobs: tuple[Job, ...] = ()  # run beside the application until the adapter stops, and are cancelled then
 
 
@@ -76,7 +79,9 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     services = tuple(_service(config, each, store) for each in config.services)
     monitor = Monitor()
     events = _events(config)
-    later = None if events is None else _asynchronous(config, services, store, events, receivers or {})
+    publishing = None if events is None else _publishing(config, events, services, monitor)
+    writers = writers_of(config, events, publishing)
+    later = None if events is None else _asynchronous(config, services, store, events, monitor, receivers or writers)
     app = RegistryApp(
         services,
         callers=Callers(config.callers.security_servers, pinned, tokens),
@@ -86,13 +91,14 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
         public=Public(config.sender_id, tokens, [each for each in (key, tokens.key if tokens else None) if each]),
         limits=AppLimits(config.limits.body_bytes, config.limits.request_seconds, config.limits.concurrent_queries),
         desks={} if later is None else later.desks,
+        comparing={} if publishing is None or events is None else publishing.digests(events, store),
     )
     tls = _tls(config, pinned)
     jobs: list[Job] = [] if later is None else list(later.background)
     if config.events is not None and events is not None:
         jobs.append(_outbox(config, config.events, events, Parts(services, store, monitor, app, tls), key))
-        jobs += _publishing(config, config.events, events, services, monitor).jobs
-    return Parts(services, store, monitor, app, tls, events, later, tuple(jobs))
+    jobs += publishing.jobs if publishing is not None else ()
+    return Parts(services, store, monitor, app, tls, events, later, writers, tuple(jobs))
 
 
 def _events(config: AdapterConfig) -> EventsStore | None:
@@ -112,10 +118,45 @@ def _asynchronous(
     services: Sequence[Service],
     store: AccessStore,
     events: EventsStore,
+    monitor: Monitor,
     receivers: Mapping[str, Receiver],
 ) -> Asynchronous:
+    watch = WatchSubscriptions(monitor.metrics, [each.code for each in services])
+    watch.register(monitor.checks)
     tells = {each.code: _tells(each, receivers.get(each.code)) for each in config.services}
-    return assemble(services, events, store, Pen(_subsystem(config)), tells=tells, declared=config.subscriptions)
+    pen = Pen(_subsystem(config))
+    return assemble(services, events, store, pen, tells=tells, watch=watch, declared=config.subscriptions)
+
+
+def writers_of(config: AdapterConfig, events: EventsStore | None, publishing: Publishers | None) -> dict[str, Writer]:
+    """Make what writes the records of others, and lets those hear of it to whom it is published.
+
+    Raises:
+        ConfigError: the tables of events are not where the programme's data are, or a table is not as declared.
+    """
+    writers = _writers(config, events)
+    if publishing is not None:
+        _join(writers, publishing)
+    return writers
+
+
+def _writers(config: AdapterConfig, events: EventsStore | None) -> dict[str, Writer]:
+    """Make what writes the records of others: where the programme's data are, in one transaction with the message."""
+    found = [each for each in config.services if each.write is not None]
+    if found and (config.events is None or not config.events.at_source or events is None):
+        raise ConfigError(
+            config.file, "events.database", f"must be source, because {found[0].code} writes what others send"
+        )
+    definitions = {each.code: each.write for each in found if each.write is not None}
+    return {} if events is None else open_writers(definitions, events)
+
+
+def _join(writers: Mapping[str, Writer], publishing: Publishers) -> None:
+    """Let what is written be told to others in the same transaction."""
+    for code, writer in writers.items():
+        writer.after = publishing.after(code)
+        told = {other: publishing.after(other) for other in writer.definition.tells}
+        writer.others = {other: after for other, after in told.items() if after is not None}
 
 
 def _tells(service: ServiceConfig, receiver: Receiver | None) -> Tells:
@@ -166,12 +207,11 @@ def _outbox(
     return send
 
 
-def _publishing(
-    config: AdapterConfig, events: EventsConfig, store: EventsStore, services: Sequence[Service], monitor: Monitor
-) -> Publishers:
+def _publishing(config: AdapterConfig, store: EventsStore, services: Sequence[Service], monitor: Monitor) -> Publishers:
     """Make what notices changes and what loads."""
     pairs = [(each, service.registry.source) for each, service in zip(config.services, services, strict=True)]
-    return publishers(pairs, store, monitor, at_source=events.at_source, sender_id=config.sender_id)
+    at_source = config.events is not None and config.events.at_source
+    return publishers(pairs, store, monitor, at_source=at_source, sender_id=config.sender_id)
 
 
 def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker) -> Queue:

@@ -15,8 +15,10 @@ from spean import (
     usage_crosswalk,
     usage_evidence,
     usage_outbox,
+    usage_publishing,
     usage_sandbox,
     usage_servers,
+    usage_subscription,
 )
 from spean.usage_access import client_arguments, report_arguments
 from spean.usage_log import export_arguments, list_arguments, show_arguments
@@ -37,6 +39,7 @@ GROUPS: Final = (
     Group("adapter", "a programme's data in the shared standard", "ទិន្នន័យកម្មវិធី តាមស្តង់ដាររួម"),
     Group("crosswalk", "which numbers of which registries are one person", "លេខណា នៅបញ្ជីណា ជារបស់បុគ្គលតែម្នាក់"),
     Group("outbox", "what an adapter has to tell others", "អ្វីដែលអាដាប់ទ័រត្រូវជូនដំណឹងដល់អ្នកដទៃ"),
+    Group("subscription", "who is told of changes, and questions answered later", "ការជាវព្រឹត្តិការណ៍ និងសំណួរឆ្លើយតាមក្រោយ"),
     Group("sandbox", "a whole instance on this computer", "ប្រព័ន្ធសាកល្បងទាំងមូល លើកុំព្យូទ័រនេះ"),
 )
 
@@ -324,7 +327,9 @@ COMMANDS: Final = (
         ("spean adapter client clients.yaml backend-1 --client KH/GOV/NSAF/FAMILY --secret-file backend-1.secret",),
         client_arguments,
     ),
+    *usage_publishing.COMMANDS,
     *usage_outbox.COMMANDS,
+    *usage_subscription.COMMANDS,
     Command(
         ("crosswalk", "build"),
         "spean.commands.crosswalk_build:run",

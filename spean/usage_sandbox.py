@@ -7,7 +7,16 @@ import argparse
 from pathlib import Path
 
 _FEWEST = 100
-STORIES = ("once-only", "no-spid")
+_STORIES = {
+    "once-only": "a family is enrolled by one number",
+    "no-spid": "people without any card are served",
+    "register": "a family registers once, and every operator hears of it",
+    "change": "a changed address reaches everybody, with old and new value",
+    "duplicates": "one person under two numbers is found and told to both owners",
+    "grievance": "a complaint finds its programme, and its answer the person",
+    "reconcile": "an operator restored from a backup repairs what it lacks",
+}
+STORIES = tuple(_STORIES)
 
 
 def up_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +33,7 @@ def demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--story",
         choices=STORIES,
-        help="once-only: a family is enrolled by one number; no-spid: people without any card are served",
+        help="; ".join(f"{name}: {what}" for name, what in _STORIES.items()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Sends a question through the fund's own security server, as a programme's backend does: one HTTP request, one answer.
+"""Sends a question through an institution's own security server, as a backend does: one HTTP request, one answer.
 
 It refuses to know keys, certificates and other institutions' addresses, which is the point. The demonstration asks with
 it.
@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 
-from spean.sandbox.plan import LOOPBACK, NSAF, Ports
+from spean.sandbox.plan import LOOPBACK, NSAF, Institution, Ports
 from spean.sandbox.query import Document
 from spean.sandbox.story import StoryBrokenError
 
@@ -44,10 +44,11 @@ class Answer:
 
 
 class Backend:
-    """The fund's backend."""
+    """A programme's backend; the fund's unless another is named."""
 
-    def __init__(self, ports: Ports) -> None:
-        self._base = f"http://{LOOPBACK}:{ports.node(NSAF).client_http}"
+    def __init__(self, ports: Ports, institution: Institution = NSAF) -> None:
+        self._institution = institution
+        self._base = f"http://{LOOPBACK}:{ports.node(institution).client_http}"
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -64,17 +65,19 @@ class Backend:
         """Post a question to a service on the bus.
 
         Raises:
-            StoryBrokenError: the fund's security server does not answer at all.
+            StoryBrokenError: its security server does not answer at all.
         """
         if self._session is None:
             raise RuntimeError("use the backend in an async with statement")
         query_id = str(uuid.uuid4())
-        headers = {"X-Road-Client": str(NSAF.subsystem), "X-Road-Id": query_id}
+        headers = {"X-Road-Client": str(self._institution.subsystem), "X-Road-Id": query_id}
         try:
             async with self._session.post(path, json=question, headers=headers) as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError) as problem:
-            raise StoryBrokenError(f"the fund's security server did not answer ({problem})") from problem
+            raise StoryBrokenError(
+                f"the security server of {self._institution.name} did not answer ({problem})"
+            ) from problem
         return Answer(response.status, response.headers.get("X-Road-Error"), query_id, _parsed(body))
 
 

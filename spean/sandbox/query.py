@@ -33,7 +33,13 @@ def membership_of(khmer_ids: Sequence[str]) -> Document:
     return by_numbers(MEMBERSHIP, "KHM_ID", khmer_ids, "ENROLMENT")
 
 
-def by_number(service: Service, number: Identifier, purpose: str, consent: Identifier | None = None) -> Document:
+def by_number(
+    service: Service,
+    number: Identifier,
+    purpose: str,
+    consent: Identifier | None = None,
+    asker: Institution = NSAF,
+) -> Document:
     """Ask for who has a number.
 
     Args:
@@ -41,10 +47,11 @@ def by_number(service: Service, number: Identifier, purpose: str, consent: Ident
         number: what is known.
         purpose: a code of the standard's list of purposes.
         consent: by whom consent was given; None: the law is the ground.
+        asker: who asks.
     """
     kind, value = number
     query = {"query_type": "idtype-value", "query": {"type": kind, "value": value}}
-    return _request(service, query, _ground(purpose, consent))
+    return _request(service, query, _ground(purpose, consent), asker)
 
 
 def by_numbers(service: Service, kind: str, values: Sequence[str], purpose: str) -> Document:
@@ -86,7 +93,7 @@ def _ground(purpose: str, consent: Identifier | None) -> Document:
     return {"consent": given}
 
 
-def _request(service: Service, query: Document, ground: Document) -> Document:
+def _request(service: Service, query: Document, ground: Document, asker: Institution = NSAF) -> Document:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     criteria = {
         "version": "1.0.0",
@@ -101,7 +108,7 @@ def _request(service: Service, query: Document, ground: Document) -> Document:
         "message_id": str(uuid.uuid4()),
         "message_ts": now,
         "action": "search",
-        "sender_id": str(NSAF.subsystem),
+        "sender_id": str(asker.subsystem),
         "total_count": 1,
     }
     return {"header": header, "message": {"transaction_id": str(uuid.uuid4()), "search_request": [item]}}

@@ -68,7 +68,7 @@ class Stage:
             asked: institutions that the report must name.
         """
         person = ("--spid", "-") if identifier == "SPID" else ("--id", f"{identifier}:-")
-        code, lines = await _run("access-report", *person, "--sandbox", str(self.instance.layout.root), told=value)
+        code, lines = await run("access-report", *person, "--sandbox", str(self.instance.layout.root), told=value)
         self.story.expect("exit code of the report", came=code, wanted=0)
         self.story.tell(*lines)
         missing = [each for each in asked if not any(each in line for line in lines)]
@@ -131,7 +131,8 @@ def expect_contract(story: Story, name: str, record: Document) -> None:
         story.expect(f"the record holds to contract {name}", came=str(problem), wanted="no violation")
 
 
-async def _run(*words: str, told: str) -> tuple[int | None, list[str]]:
+async def run(*words: str, told: str) -> tuple[int | None, list[str]]:
+    """Run one of our commands with something on standard input; give its exit code and what it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

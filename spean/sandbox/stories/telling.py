@@ -3,6 +3,7 @@
 It refuses to pretend: the verdict counts what was expected and what came. ``spean sandbox demo --story`` calls it.
 """
 
+import importlib
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -24,9 +25,7 @@ _BAD: Final = ("Verdict: something came out differently.", "សេចក្ដ�
 async def tell(name: str, root: Path, base_port: int | None, households: int | None = None) -> int:
     """Tell a story; return 0 only if every step came out as expected, else 1."""
     # Loaded here, beside nothing that could wait: the stories need what the servers' start has no use for.
-    from spean.sandbox.stories import no_spid, once_only  # noqa: PLC0415 - as above
-
-    told = {once_only.NAME: once_only, no_spid.NAME: no_spid}[name]
+    told = importlib.import_module(f"spean.sandbox.stories.{name.replace('-', '_')}")
     story = Story()
     story.open(*told.TITLE)
     try:
