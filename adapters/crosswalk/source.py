@@ -6,7 +6,7 @@ means another person elsewhere. What of a record leaves is decided by the releas
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta, timezone
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, func, select
@@ -51,7 +51,7 @@ class CrosswalkSource:
     def batches(self) -> Iterator[list[Placed]]:
         """Yield everybody who counts."""
         last = 0
-        while batch := self._read(lambda connection, last=last: self._after(connection, last)):
+        while batch := self._read(partial(self._after, last=last)):
             last = batch[-1][0]
             yield [placed for _, placed in batch]
 

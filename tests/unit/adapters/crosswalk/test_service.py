@@ -115,9 +115,7 @@ async def test_all_persons_are_streamed_and_counted(source: Source) -> None:
 
 
 def test_an_operator_gets_the_spid_and_its_own_number_only(made: Made) -> None:
-    rules = {
-        str(client): rule for rule in load_config(made.config).services[0].release.rules for client in rule.to
-    }
+    rules = {str(client): rule for rule in load_config(made.config).services[0].release.rules for client in rule.to}
     for client, rule in rules.items():
         given = [each.text for each in rule.fields]
         assert given[0] == "member_identifier[identifier_type=SPID]", client
