@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,6 @@ from sqlalchemy import Connection, func, select
 
 from adapters.crosswalk import Crosswalk, load_definition
 from adapters.crosswalk.people import Person
-from adapters.crosswalk.settling import Taken
 from adapters.events import EventsKey, open_events
 from adapters.events.tables import CROSSWALK_FINDING, CROSSWALK_LINK, CROSSWALK_PERSON, CROSSWALK_RECORD
 from adapters.services import PROGRAMMES
@@ -73,15 +73,11 @@ def measure(folder: Path, households: int, seed: int, *, told: bool = False) -> 
             people = part if told else [replace(each, elsewhere=()) for each in part]
             found.persons += len(people)
             began = time.process_time()
-            store.write_now(lambda c, name=name, people=people: _take(crosswalk, c, name, people))
+            store.write_now(partial(crosswalk.take_persons, registry=name, people=people, at=datetime.now(UTC)))
             found.seconds += time.process_time() - began
     store.read_now(lambda connection: _judge(connection, crosswalk, folder, found))
     store.database.close()
     return found
-
-
-def _take(crosswalk: Crosswalk, connection: Connection, name: str, people: list[Person]) -> Taken:
-    return crosswalk.take_persons(connection, name, people, datetime.now(UTC))
 
 
 def _judge(connection: Connection, crosswalk: Crosswalk, folder: Path, found: Measured) -> None:

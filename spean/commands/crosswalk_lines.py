@@ -3,7 +3,7 @@
 It refuses to decide and to read anything: it is given what is shown.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from adapters.crosswalk.definition import Definition
@@ -13,7 +13,7 @@ from spean.commands.adapter_table import screen_width
 
 _WIDTH: Final = 30
 _ALIKE: Final = frozenset({"exact", "day", "same", "village", "missing"})
-_FIELDS: Final = (
+_FIELDS: Final[tuple[tuple[str, str, str, Callable[[Person], str]], ...]] = (
     ("surname", "surname", "គោត្តនាម", lambda p: _both(p.surname, p.surname_latin)),
     ("given", "given name", "នាម", lambda p: _both(p.given, p.given_latin)),
     ("sex", "sex", "ភេទ", lambda p: p.sex),

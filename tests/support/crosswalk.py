@@ -26,12 +26,12 @@ SOPHEA = Person(
 )  # fmt: skip
 
 
-def elsewhere(registry: str, key: str, person: Person = SOPHEA, **changes: object) -> Person:
+def elsewhere(registry: str, key: str, person: Person = SOPHEA, /, **changes: object) -> Person:
     """The same person in another registry, without SPID and card unless they are given."""
     return replace(person, **{"registry": registry, "key": key, "numbers": (), "replaced_by": "", **changes})  # type: ignore[arg-type]  # fields of a person
 
 
-def entry(spid: str, person: Person = SOPHEA, **changes: object) -> Person:
+def entry(spid: str, person: Person = SOPHEA, /, **changes: object) -> Person:
     """An entry of the registry that gives SPIDs."""
     return elsewhere("spr", spid, person, **{"numbers": (Number("SPID", spid),), **changes})
 
@@ -48,7 +48,7 @@ class Bench:
         """Take persons, a registry at a time, in the order given."""
         taken = Taken()
         for each in people:
-            taken.add(self.write(lambda c, each=each: self.crosswalk.take_persons(c, each.registry, [each], AT)))
+            taken.add(self.take_all([each]))
         return taken
 
     def take_all(self, people: Sequence[Person]) -> Taken:
