@@ -7,7 +7,7 @@ It refuses keys that others can read and clients that cannot be read. Nothing bu
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from adapters.accesslog import AccessStore, load_key, make_key
 from adapters.asynchronous.assembly import Asynchronous, Tells, assemble
 from adapters.asynchronous.documents import Pen
 from adapters.asynchronous.receiver import Receiver
+from adapters.asynchronous.watching import Watch as WatchSubscriptions
 from adapters.capture.assembly import Publishers, publishers
 from adapters.config import AdapterConfig, ServiceConfig
 from adapters.errors import ConfigError
@@ -39,6 +40,7 @@ from adapters.registry.search import Registry, one_of
 from adapters.registry.service import Service
 from adapters.registry.tokens import TokenIssuer, load_clients
 from adapters.source import open_source
+from adapters.writing import Writer, open_writers
 from xroad.errors import XRoadError
 from xroad.identifiers import ClientId
 
@@ -56,6 +58,7 @@ class Parts:
     tls: ssl.SSLContext | None
     events: EventsStore | None = None
     later: Asynchronous | None = None
+    writers: Mapping[str, Writer] = field(default_factory=dict)
     jobs: tuple[Job, ...] = ()  # run beside the application until the adapter stops, and are cancelled then
 
 
@@ -76,7 +79,8 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     services = tuple(_service(config, each, store) for each in config.services)
     monitor = Monitor()
     events = _events(config)
-    later = None if events is None else _asynchronous(config, services, store, events, receivers or {})
+    writers = _writers(config, events)
+    later = None if events is None else _asynchronous(config, services, store, events, monitor, receivers or writers)
     app = RegistryApp(
         services,
         callers=Callers(config.callers.security_servers, pinned, tokens),
@@ -91,8 +95,10 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     jobs: list[Job] = [] if later is None else list(later.background)
     if config.events is not None and events is not None:
         jobs.append(_outbox(config, config.events, events, Parts(services, store, monitor, app, tls), key))
-        jobs += _publishing(config, config.events, events, services, monitor).jobs
-    return Parts(services, store, monitor, app, tls, events, later, tuple(jobs))
+        publishing = _publishing(config, config.events, events, services, monitor)
+        jobs += publishing.jobs
+        _join(writers, publishing)
+    return Parts(services, store, monitor, app, tls, events, later, writers, tuple(jobs))
 
 
 def _events(config: AdapterConfig) -> EventsStore | None:
@@ -112,10 +118,33 @@ def _asynchronous(
     services: Sequence[Service],
     store: AccessStore,
     events: EventsStore,
+    monitor: Monitor,
     receivers: Mapping[str, Receiver],
 ) -> Asynchronous:
+    watch = WatchSubscriptions(monitor.metrics, [each.code for each in services])
+    watch.register(monitor.checks)
     tells = {each.code: _tells(each, receivers.get(each.code)) for each in config.services}
-    return assemble(services, events, store, Pen(_subsystem(config)), tells=tells, declared=config.subscriptions)
+    pen = Pen(_subsystem(config))
+    return assemble(services, events, store, pen, tells=tells, watch=watch, declared=config.subscriptions)
+
+
+def _writers(config: AdapterConfig, events: EventsStore | None) -> dict[str, Writer]:
+    """Make what writes the records of others: where the programme's data are, in one transaction with the message."""
+    found = [each for each in config.services if each.write is not None]
+    if found and (config.events is None or not config.events.at_source or events is None):
+        raise ConfigError(
+            config.file, "events.database", f"must be source, because {found[0].code} writes what others send"
+        )
+    definitions = {each.code: each.write for each in found if each.write is not None}
+    return {} if events is None else open_writers(definitions, events)
+
+
+def _join(writers: Mapping[str, Writer], publishing: Publishers) -> None:
+    """Let what is written be told to others in the same transaction."""
+    for code, writer in writers.items():
+        writer.after = publishing.after(code)
+        told = {other: publishing.after(other) for other in writer.definition.tells}
+        writer.others = {other: after for other, after in told.items() if after is not None}
 
 
 def _tells(service: ServiceConfig, receiver: Receiver | None) -> Tells:

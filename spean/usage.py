@@ -16,6 +16,7 @@ from spean import (
     usage_outbox,
     usage_sandbox,
     usage_servers,
+    usage_subscription,
 )
 from spean.usage_access import client_arguments, report_arguments
 from spean.usage_log import export_arguments, list_arguments, show_arguments
@@ -35,6 +36,7 @@ GROUPS: Final = (
     ),
     Group("adapter", "a programme's data in the shared standard", "ទិន្នន័យកម្មវិធី តាមស្តង់ដាររួម"),
     Group("outbox", "what an adapter has to tell others", "អ្វីដែលអាដាប់ទ័រត្រូវជូនដំណឹងដល់អ្នកដទៃ"),
+    Group("subscription", "who is told of changes, and questions answered later", "ការជាវព្រឹត្តិការណ៍ និងសំណួរឆ្លើយតាមក្រោយ"),
     Group("sandbox", "a whole instance on this computer", "ប្រព័ន្ធសាកល្បងទាំងមូល លើកុំព្យូទ័រនេះ"),
 )
 
@@ -323,6 +325,7 @@ COMMANDS: Final = (
         client_arguments,
     ),
     *usage_outbox.COMMANDS,
+    *usage_subscription.COMMANDS,
     Command(
         ("access-report",),
         "spean.commands.access_report:run",

@@ -4,6 +4,7 @@ It refuses answers that nobody asked for, and answers of anyone but the client t
 with it, and staff ask single questions.
 """
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -74,6 +75,28 @@ def ask(connection: Connection, key: EventsKey, pen: Pen, question: Question, at
     sent = outgoing(document, question.service, question.receiver, question.operation.path, message_id)
     put(connection, key, [sent], at=at)
     return message_id
+
+
+def search_question(
+    service: str, receiver: ServiceAddress, query: Mapping[str, Any], *, purpose: Mapping[str, str], at: datetime
+) -> Question:
+    """Make a search by one identifier, whose answer comes later.
+
+    Args:
+        service: own service that takes the answer.
+        receiver: the service that is asked.
+        query: DCI's ``idtype-value``.
+        purpose: ``code``, and ``ref_uri`` with the legal ground.
+        at: now.
+    """
+    stamp = at.isoformat(timespec="milliseconds")
+    criteria = {
+        "query_type": "idtype-value",
+        "query": dict(query),
+        "authorize": {"ts": stamp, "purpose": dict(purpose)},
+    }
+    item = {"reference_id": "1", "timestamp": stamp, "search_criteria": criteria}
+    return Question(LATER_SEARCH, "ask", service, receiver, str(uuid.uuid4()), {LATER_SEARCH.part: [item]})
 
 
 def take(

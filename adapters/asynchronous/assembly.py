@@ -19,6 +19,7 @@ from adapters.asynchronous.jobs import Jobs
 from adapters.asynchronous.keeping import Keeper
 from adapters.asynchronous.receiver import Receiver
 from adapters.asynchronous.subscriptions import Subscription
+from adapters.asynchronous.watching import Watch
 from adapters.events import EventsStore
 from adapters.registry.service import Service
 
@@ -61,6 +62,7 @@ def assemble(
     pen: Pen,
     *,
     tells: Mapping[str, Tells],
+    watch: Watch,
     declared: Sequence[OwnSubscription] = (),
 ) -> Asynchronous:
     """Make the parts, and let each service tell of what is answered later.
@@ -71,11 +73,12 @@ def assemble(
         access: the access record.
         pen: writes in the adapter's name.
         tells: by code of the service; one that is not there tells and takes nothing.
+        watch: tells how things are.
         declared: the subscriptions to keep up.
     """
     jobs = Jobs(store, access, services, pen)
     desks = {each.code: _desk(each, store, access, pen, tells.get(each.code, Tells()), jobs) for each in services}
-    return Asynchronous(desks, jobs, Keeper(store, pen, declared, remembered=access.remembered))
+    return Asynchronous(desks, jobs, Keeper(store, pen, declared, remembered=access.remembered, watch=watch))
 
 
 def _desk(service: Service, store: EventsStore, access: AccessStore, pen: Pen, tells: Tells, jobs: Jobs) -> Desk:

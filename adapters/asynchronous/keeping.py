@@ -18,6 +18,7 @@ from adapters.asynchronous import asking, inbox, jobs, subscribing
 from adapters.asynchronous.asking import Question
 from adapters.asynchronous.config import OwnSubscription
 from adapters.asynchronous.documents import Pen
+from adapters.asynchronous.watching import Counts, Watch, count
 from adapters.errors import AdapterError
 from adapters.events import EventsKey, EventsStore, ServiceAddress
 from adapters.events.store import moment
@@ -63,12 +64,19 @@ class Keeper:
     """Of one adapter; it also ends and forgets what is over."""
 
     def __init__(
-        self, store: EventsStore, pen: Pen, declared: Sequence[OwnSubscription], *, remembered: timedelta
+        self,
+        store: EventsStore,
+        pen: Pen,
+        declared: Sequence[OwnSubscription],
+        *,
+        remembered: timedelta,
+        watch: Watch,
     ) -> None:
         self._store = store
         self._pen = pen
         self._declared = declared
         self._remembered = remembered
+        self._watch = watch
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -82,6 +90,7 @@ class Keeper:
     async def look(self, at: datetime) -> None:
         """Do what is due; raises :class:`EventsError`."""
         asked, ended, expired = await self._store.write(lambda connection: self._look(connection, at))
+        self._watch.seen(await self._store.read(self._count))
         for name in asked:
             _log.info("subscription_asked", name=name)
         for name in ended:
@@ -97,6 +106,10 @@ class Keeper:
         inbox.forget(connection, at, self._remembered)
         jobs.forget(connection, at, self._remembered)
         return asked, ended, expired
+
+    def _count(self, connection: Connection) -> Counts:
+        last = {each.name: each.state for each in held(connection, self._store.key)}
+        return count(connection, [(each.name, last[each.name]) for each in self._declared if each.name in last])
 
     def _ask(self, connection: Connection, declared: OwnSubscription, found: Sequence[Held], at: datetime) -> bool:
         own = [each for each in found if each.name == declared.name and each.digest == declared.digest]

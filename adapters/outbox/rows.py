@@ -23,6 +23,7 @@ from adapters.subjects import PersonId
 NOTIFY: Final = "notify"
 UNREADABLE: Final = "the row cannot be read: put the events key back with which it was written, then retry"
 _ID_LENGTH: Final = 99
+_AHEAD: Final = 4  # messages' worth of rows are looked at to fill one, where services and paths are mixed
 _C: Final = OUTBOX.c
 _EARLIER: Final = OUTBOX.alias("earlier")
 
@@ -112,7 +113,7 @@ def take(
     Returns:
         None when nothing may go.
     """
-    free = connection.execute(_free(receiver, now).limit(limits.events * shards)).all()
+    free = connection.execute(_free(receiver, now).limit(limits.events * max(shards, _AHEAD))).all()
     if not free:
         return None
     head = free[0]

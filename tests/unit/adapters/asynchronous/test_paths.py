@@ -14,6 +14,7 @@ from adapters.events.tables import JOB, OUTBOX
 from adapters.registry.operations import OPERATIONS
 from tests.support.adapters import CLIENT, NOW, expression, search_item
 from tests.support.bus import FROM, OTHER, PURPOSE, REGISTRY, Adapter, Applied, make_registry, running
+from tests.support.registry import make_adapter
 
 P1 = {"type": "LOCAL_ID", "value": "p1"}
 AUTHORIZE = {"ts": NOW, "purpose": PURPOSE}
@@ -391,8 +392,6 @@ async def test_enrolment_updates_are_applied_and_answered_at_once(tmp_path: Path
 
 
 async def test_without_a_database_of_events_there_are_no_such_paths(tmp_path: Path) -> None:
-    from tests.support.registry import make_adapter  # noqa: PLC0415  # only here
-
     async with running(make_adapter(tmp_path)) as adapter:
         for operation in OPERATIONS["Social"]:
             code, _answer = await adapter.post(operation.path, {}, CLIENT)

@@ -1,6 +1,5 @@
 """Putting something into the outbox is part of the transaction that changed something, once for each key."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 
@@ -13,13 +12,6 @@ from adapters.outbox import put
 from tests.support.outbox import KEY, outgoing, table
 
 AT = datetime(2026, 11, 28, tzinfo=UTC)
-
-
-@pytest.fixture
-def store(any_database: str) -> Iterator[EventsStore]:
-    opened = open_events(any_database, KEY, config="adapter.yaml")
-    yield opened
-    opened.database.close()
 
 
 def test_a_row_holds_what_is_to_be_sent_sealed(store: EventsStore) -> None:

@@ -1,0 +1,198 @@
+"""The relay: one that is in trouble holds up nobody else, and what it does is recorded, counted and told."""
+
+import asyncio
+import io
+import itertools
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from adapters.events import EventsStore, open_events
+from adapters.events.tables import OUTBOX
+from adapters.outbox import backoff
+from adapters.outbox.config import Limits, RetryConfig
+from adapters.outbox.rows import State
+from adapters.outbox.verdicts import Answer, Trouble
+from serverkit.logs import configure_logs
+from serverkit.metrics import HealthChecks
+from tests.support.loglines import Lines, forget_cached_loggers
+from tests.support.outbox import KEY, RECEIVER, Receiver, ack, outgoing, put_now, running_relay, states, table
+
+OTHER = "KH/GOV/NSSF/MEMBERS/membership"
+TWICE = RetryConfig(first_seconds=0.002, most_seconds=0.01, attempts=2)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[EventsStore]:
+    opened = open_events(f"sqlite:///{tmp_path / 'events.sqlite'}", KEY, config="adapter.yaml")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def lines() -> Lines:
+    stream = io.StringIO()
+    configure_logs(stream=stream)
+    forget_cached_loggers()
+    return Lines(stream)
+
+
+def references(receiver: Receiver) -> list[str]:
+    return [each["reference_id"] for each in receiver.applied]
+
+
+@pytest.mark.parametrize("trouble", ["hangs", "500", "garbage"])
+async def test_a_receiver_in_trouble_slows_no_other(store: EventsStore, tmp_path: Path, trouble: str) -> None:
+    other = Receiver()
+
+    class Both:
+        async def send(self, receiver: str, path: str, message_id: str, body: bytes) -> Answer | Trouble:
+            if receiver == OTHER:
+                return await other.send(receiver, path, message_id, body)
+            if trouble == "hangs":
+                await asyncio.sleep(3600)
+            return Answer(500, b"") if trouble == "500" else Answer(200, b"garbage")
+
+    things = [outgoing(f"{number}{each}", person=f"{number}", receiver=each) for number in range(30) for each in
+              (RECEIVER, OTHER)]  # fmt: skip
+    async with running_relay(store, tmp_path, Both()) as bench:
+        await asyncio.to_thread(put_now, store, things)
+        await bench.until(lambda: len(other.applied) == 30)
+    assert {key for key, state in states(store).items() if state is State.WAITING} == {
+        each.key for each in things if each.receiver == RECEIVER
+    }
+
+
+async def test_a_message_goes_no_faster_than_its_receiver_bears(store: EventsStore, tmp_path: Path) -> None:
+    times: list[float] = []
+
+    class Timed(Receiver):
+        async def send(self, receiver: str, path: str, message_id: str, body: bytes) -> Answer | Trouble:
+            times.append(time.monotonic())
+            return await super().send(receiver, path, message_id, body)
+
+    put_now(store, [outgoing(f"{number}", person=f"{number}") for number in range(4)])
+    async with running_relay(store, tmp_path, Timed(), limits=lambda _: Limits(per_second=20, events=1)) as bench:
+        await bench.until_over()
+    assert all(after - before >= 0.049 for before, after in itertools.pairwise(times))
+
+
+async def test_a_receiver_is_left_alone_as_long_as_it_asks(store: EventsStore, tmp_path: Path) -> None:
+    receiver = Receiver(lambda *_: Answer(429, b"", None, "3600"))
+    put_now(store, [outgoing(f"{number}", person=f"{number}") for number in range(20)])
+    async with running_relay(store, tmp_path, receiver) as bench:
+        await bench.until(lambda: table(store)[0].problem is not None)
+        await asyncio.sleep(0.1)
+    assert len(receiver.sent) == 1
+
+
+async def test_one_event_that_spoils_a_message_dies_alone(store: EventsStore, tmp_path: Path) -> None:
+    def behave(_receiver: str, document: dict[str, Any], _when: str) -> Answer | None:
+        bad = any(each["reference_id"] == "3" for each in document["message"]["notify_event"])
+        return Answer(202, ack(status="NACK", code="err.request.bad")) if bad else None
+
+    receiver = Receiver(behave)
+    put_now(store, [outgoing(f"{number}", person=f"{number}") for number in range(7)])
+    async with running_relay(store, tmp_path, receiver) as bench:
+        await bench.until_over()
+    assert sorted(references(receiver)) == ["0", "1", "2", "4", "5", "6"]
+    assert {key for key, state in states(store).items() if state is State.DEAD} == {"3"}
+
+
+async def test_after_its_attempts_a_message_is_dead(store: EventsStore, tmp_path: Path) -> None:
+    receiver = Receiver(lambda *_: Answer(500, b""))
+    put_now(store, [outgoing("a")])
+    checks = HealthChecks()
+    async with running_relay(store, tmp_path, receiver, retry=TWICE) as bench:
+        bench.watch.register(checks)
+        await bench.until_over()
+        [row] = table(store)
+        assert (row.state, row.attempts, len(receiver.sent)) == ("dead", 2, 2)
+        assert row.problem == "http_500: the receiver cannot take it now"
+        assert bench.metric("spean_outbox_dead_total", receiver=RECEIVER) == 1
+        tries = {"receiver": RECEIVER, "outcome": "later", "code": "http_500"}
+        assert bench.metric("spean_outbox_attempts_total", **tries) == 2
+
+
+async def test_a_receiver_that_is_away_for_long_kills_nothing(store: EventsStore, tmp_path: Path) -> None:
+    answers: list[Any] = [Trouble.UNREACHABLE] * 9
+    receiver = Receiver(lambda *_: answers.pop() if answers else None)
+    put_now(store, [outgoing("a")])
+    async with running_relay(store, tmp_path, receiver, retry=TWICE) as bench:
+        await bench.until_over()
+    assert states(store) == {"a": State.SENT}
+
+
+async def test_the_access_record_has_each_event_once_however_often_it_is_tried(
+    store: EventsStore, tmp_path: Path
+) -> None:
+    answers: list[Any] = [Trouble.TOO_SLOW, Answer(500, b""), Trouble.UNREACHABLE]
+    receiver = Receiver(lambda *_: answers.pop() if answers else None)
+    put_now(store, [outgoing("a", person="a"), outgoing("b", person="b"), outgoing("c", person="c", access=None)])
+    async with running_relay(store, tmp_path, receiver) as bench:
+        await bench.until_over()
+    with sqlite3.connect(tmp_path / "access.sqlite") as access:
+        found = access.execute(
+            "SELECT client, service, operation, via, xroad_id, purpose, basis FROM access"
+        ).fetchall()
+        subjects = access.execute("SELECT count(*) FROM subject").fetchone()
+    message_id = receiver.sent[0][1]
+    assert {each[1] for each in receiver.sent} == {message_id}
+    told = ("KH/GOV/NSAF/FAMILY-PACKAGE", "registration", "/registry/notify", "bus", message_id, "ENROLMENT", "law")
+    assert found == [told] * 2
+    assert subjects == (2,)
+
+
+async def test_a_process_that_died_after_recording_records_no_second_time(store: EventsStore, tmp_path: Path) -> None:
+    receiver = Receiver()
+    put_now(store, [outgoing("a")])
+    async with running_relay(store, tmp_path, receiver) as bench:
+        await bench.until_over()
+    again = {"state": "waiting", "recorded": 0, "finished": None}  # as it was when the first attempt began
+    store.write_now(lambda each: each.execute(update(OUTBOX).values(**again)))
+    async with running_relay(store, tmp_path, receiver) as bench:
+        await bench.until_over()
+    with sqlite3.connect(tmp_path / "access.sqlite") as access:
+        assert access.execute("SELECT count(*) FROM access").fetchone() == (1,)
+    assert len(receiver.sent) == 2
+    assert references(receiver) == ["a"]
+
+
+async def test_lines_tell_of_a_message_and_of_no_person(store: EventsStore, tmp_path: Path, lines: Lines) -> None:
+    put_now(store, [outgoing("a", person="012345678")])
+    async with running_relay(store, tmp_path, Receiver()) as bench:
+        await bench.until_over()
+    [line] = [each for each in lines.all() if each["event"] == "outbox_message"]
+    assert (line["receiver"], line["events"], line["code"], line["state"]) == (RECEIVER, 1, "ACK", "sent")
+    assert "012345678" not in lines.text()
+
+
+async def test_two_processes_share_receivers_and_one_takes_over(postgresql_url: str, tmp_path: Path) -> None:
+    one, other = (open_events(postgresql_url, KEY, config="adapter.yaml") for _ in range(2))
+    receiver = Receiver()
+    things = [outgoing(f"{number:02}", person=f"{number % 3}") for number in range(40)]
+    async with running_relay(one, tmp_path, receiver, name="one") as bench:
+        async with running_relay(other, tmp_path, receiver, name="other"):
+            await asyncio.to_thread(put_now, one, things[:20])
+            await bench.until_over()
+        await asyncio.to_thread(put_now, one, things[20:])
+        await bench.until_over()
+    for person in range(3):
+        seen = [each["reference_id"] for each in receiver.applied if each["data"]["person"] == f"{person}"]
+        assert seen == [each.key for number, each in enumerate(things) if number % 3 == person]
+    assert len({each[1] for each in receiver.sent}) == len(receiver.sent)  # no message went twice
+    for store in (one, other):
+        await store.close()
+
+
+def test_waits_grow_and_are_spread() -> None:
+    retry = RetryConfig(first_seconds=1, most_seconds=60, attempts=5)
+    assert backoff.wait(retry, 0) == 0
+    for failures, most in ((1, 1), (2, 2), (4, 8), (9, 60), (10_000, 60)):
+        found = [backoff.wait(retry, failures) for _ in range(200)]
+        assert 0 <= min(found) < most / 2 < max(found) <= most
