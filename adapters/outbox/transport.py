@@ -5,9 +5,11 @@ can be. It gives back what came, or why nothing did; ``verdicts`` judges.
 """
 
 import ssl
+from pathlib import Path
 from typing import Final, Protocol
 
 import aiohttp
+from cryptography import x509
 
 from adapters.errors import ConfigError
 from adapters.events.naming import ServiceAddress
@@ -16,6 +18,7 @@ from adapters.outbox.verdicts import Answer, Trouble
 
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024  # an acknowledgement with the results and conflicts of 10,000 events
 _CHUNK: Final = 64 * 1024
+_OTHERS: Final = 0o077
 
 
 class Transport(Protocol):
@@ -90,13 +93,41 @@ def _tls(server: ServerConfig, file: str) -> ssl.SSLContext | bool:
     """To this machine itself no TLS is spoken; elsewhere the server's certificate is always checked."""
     if not server.url.startswith("https:"):
         return True
+    key, own = "events.security_server", (server.certificate_file, server.key_file)
     try:
-        context = ssl.create_default_context(cafile=server.ca_file)
-        if server.certificate_file is not None:
-            context.load_cert_chain(server.certificate_file, server.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            file, "events.security_server", f"a certificate or key cannot be used: {type(error).__name__}"
-        ) from error
+        context = _trusting(server.ca_file)
+        if server.key_file is not None and server.key_file.stat().st_mode & _OTHERS:
+            raise ConfigError(file, key, f"{server.key_file} can be read by others: chmod 600 {server.key_file}")
+        if own[0] is not None:
+            context.load_cert_chain(own[0], own[1], password=_no_password)
+    except (OSError, ValueError) as error:
+        raise ConfigError(file, key, f"a certificate or key cannot be used: {type(error).__name__}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """Trust the system's authorities, those of a file, or the very certificate that the file holds.
+
+    A security server shows a certificate of its own making, without a host name: who pins it knows it by its key.
+    """
+    if ca_file is None:
+        return ssl.create_default_context()
+    certificates = x509.load_pem_x509_certificates(ca_file.read_bytes())
+    context = ssl.create_default_context(cafile=ca_file)
+    if not any(map(_is_authority, certificates)):
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _no_password() -> str:
+    """OpenSSL would ask on the terminal, and a service would wait for ever."""
+    raise ValueError("the key has a password")
