@@ -79,7 +79,8 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     services = tuple(_service(config, each, store) for each in config.services)
     monitor = Monitor()
     events = _events(config)
-    writers = _writers(config, events)
+    publishing = None if events is None else _publishing(config, events, services, monitor)
+    writers = writers_of(config, events, publishing)
     later = None if events is None else _asynchronous(config, services, store, events, monitor, receivers or writers)
     app = RegistryApp(
         services,
@@ -90,14 +91,13 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
         public=Public(config.sender_id, tokens, [each for each in (key, tokens.key if tokens else None) if each]),
         limits=AppLimits(config.limits.body_bytes, config.limits.request_seconds, config.limits.concurrent_queries),
         desks={} if later is None else later.desks,
+        comparing={} if publishing is None or events is None else publishing.digests(events, store),
     )
     tls = _tls(config, pinned)
     jobs: list[Job] = [] if later is None else list(later.background)
     if config.events is not None and events is not None:
         jobs.append(_outbox(config, config.events, events, Parts(services, store, monitor, app, tls), key))
-        publishing = _publishing(config, config.events, events, services, monitor)
-        jobs += publishing.jobs
-        _join(writers, publishing)
+    jobs += publishing.jobs if publishing is not None else ()
     return Parts(services, store, monitor, app, tls, events, later, writers, tuple(jobs))
 
 
@@ -126,6 +126,18 @@ def _asynchronous(
     tells = {each.code: _tells(each, receivers.get(each.code)) for each in config.services}
     pen = Pen(_subsystem(config))
     return assemble(services, events, store, pen, tells=tells, watch=watch, declared=config.subscriptions)
+
+
+def writers_of(config: AdapterConfig, events: EventsStore | None, publishing: Publishers | None) -> dict[str, Writer]:
+    """Make what writes the records of others, and lets those hear of it to whom it is published.
+
+    Raises:
+        ConfigError: the tables of events are not where the programme's data are, or a table is not as declared.
+    """
+    writers = _writers(config, events)
+    if publishing is not None:
+        _join(writers, publishing)
+    return writers
 
 
 def _writers(config: AdapterConfig, events: EventsStore | None) -> dict[str, Writer]:
@@ -195,12 +207,11 @@ def _outbox(
     return send
 
 
-def _publishing(
-    config: AdapterConfig, events: EventsConfig, store: EventsStore, services: Sequence[Service], monitor: Monitor
-) -> Publishers:
+def _publishing(config: AdapterConfig, store: EventsStore, services: Sequence[Service], monitor: Monitor) -> Publishers:
     """Make what notices changes and what loads."""
     pairs = [(each, service.registry.source) for each, service in zip(config.services, services, strict=True)]
-    return publishers(pairs, store, monitor, at_source=events.at_source, sender_id=config.sender_id)
+    at_source = config.events is not None and config.events.at_source
+    return publishers(pairs, store, monitor, at_source=at_source, sender_id=config.sender_id)
 
 
 def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker) -> Queue:

@@ -14,6 +14,7 @@ from spean import (
     usage_contract,
     usage_evidence,
     usage_outbox,
+    usage_publishing,
     usage_sandbox,
     usage_servers,
     usage_subscription,
@@ -324,6 +325,7 @@ COMMANDS: Final = (
         ("spean adapter client clients.yaml backend-1 --client KH/GOV/NSAF/FAMILY --secret-file backend-1.secret",),
         client_arguments,
     ),
+    *usage_publishing.COMMANDS,
     *usage_outbox.COMMANDS,
     *usage_subscription.COMMANDS,
     Command(

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
+from adapters.accesslog import AccessStore
+from adapters.capture.digests import Digests
 from adapters.capture.following import Following
 from adapters.capture.loading import Loads
 from adapters.capture.publisher import Publisher
@@ -40,6 +42,10 @@ class Publishers:
             publisher.publish(connection, record_key, datetime.now(UTC))
 
         return tell
+
+    def digests(self, store: EventsStore, access: AccessStore) -> dict[str, Digests]:
+        """Return what lets subscribers compare, by service."""
+        return {code: Digests(each, store, access) for code, each in self.by_service.items()}
 
     def events(self, service: str) -> frozenset[str]:
         """Return the types of event that a service publishes."""

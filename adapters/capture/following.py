@@ -64,6 +64,10 @@ class Following:
         """How often it looks."""
         return self._capturing.every or min(_IDLE, self._capturing.whole or _IDLE)
 
+    def is_new(self, connection: Connection) -> bool:
+        """Tell whether the registry was never compared whole: then nobody can be told what it holds."""
+        return "done" not in (self._state(connection) or {}).get("whole", {})
+
     async def run(self) -> None:
         """Look for ever; ends when it is cancelled."""
         first = True

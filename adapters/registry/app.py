@@ -43,6 +43,7 @@ _log = structlog.get_logger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _QUEUED: Final = 16  # per query that runs at once: beyond this a caller waits longer than it would by asking again
 _JSON: Final = "application/json"
+COMPARE: Final = "/registry/sync/digests"  # ours: DCI has no path by which a subscriber compares
 _TIMEOUT: Final = "err.request.timeout"
 _UNAVAILABLE: Final = "err.service.unavailable"
 _Failure = RecordError | SourceError | AccessLogError | EventsError | contracts.ContractViolation
@@ -81,6 +82,13 @@ class Acknowledging(Protocol):
         """Answer one message; raises :class:`RequestRefused` and :class:`EventsError`."""
 
 
+class Comparing(Protocol):
+    """Lets the subscribers of one service compare what they have with what they should have."""
+
+    async def answer(self, document: Mapping[str, Any], caller: Caller, xroad_id: str) -> Mapping[str, Any]:
+        """Answer one request; raises :class:`RequestRefused` and errors of source, events and access record."""
+
+
 class RegistryApp:
     """Serves the services of one adapter."""
 
@@ -95,9 +103,11 @@ class RegistryApp:
         public: Public,
         limits: AppLimits,
         desks: Mapping[str, Acknowledging] | None = None,
+        comparing: Mapping[str, Comparing] | None = None,
     ) -> None:
         self._services = services
         self._desks = desks or {}
+        self._comparing = comparing or {}
         self._callers = callers
         self._store = store
         self._signatures = signatures
@@ -113,6 +123,8 @@ class RegistryApp:
             self._monitor.watch(service.code)
             for operation in self._operations(service):
                 app.router.add_post(f"/{service.code}{operation.path}", partial(self._handle, service, operation))
+            if service.code in self._comparing:
+                app.router.add_post(f"/{service.code}{COMPARE}", partial(self._compare, service))
             app.router.add_get(f"/{service.code}/health", partial(self._health, (service,)))
             self._public.add_routes(app.router, service)
         app.router.add_get("/health", partial(self._health, self._services))
@@ -150,6 +162,25 @@ class RegistryApp:
         else:
             seen.client, seen.via = caller.client, caller.via
             answer = await self._answered(service, operation, request, caller)
+        self._monitor.answered(seen, answer.status, answer.facts)
+        return _response(answer)
+
+    async def _compare(self, service: Service, request: web.Request) -> web.Response:
+        """Answer one request of a comparison, on a path of ours: 1 who asks, 2 what, 3 answer and record, 4 tell."""
+        seen = Seen(service.code, COMPARE, xroad_id(request))
+        try:
+            caller = self._callers.caller(request, self._public.audience(service))
+            seen.client, seen.via = caller.client, caller.via
+            async with asyncio.timeout(self._limits.request_seconds):
+                document = messages.read_object(await read_body(request, _JSON, self._limits.body_bytes))
+                told = await self._comparing[service.code].answer(document, caller, xroad_id(request))
+            answer = Answer(200, told, {"records": len(told.get("events", ()))})
+        except RequestRefused as error:
+            answer = _refusal(error)
+        except TimeoutError:
+            answer = Answer(504, answers.error_body(_TIMEOUT, "no answer in time: ask again later"), {"code": _TIMEOUT})
+        except (SourceError, EventsError, AccessLogError) as error:
+            answer = _failure(error)
         self._monitor.answered(seen, answer.status, answer.facts)
         return _response(answer)
 

@@ -64,14 +64,20 @@ class Message:
     body: Mapping[str, Any]
 
 
-def read_document(body: bytes) -> Mapping[str, Any]:
-    """Return a request's document, its header and message being objects; raises :class:`RequestRefused`."""
+def read_object(body: bytes) -> Mapping[str, Any]:
+    """Return the JSON object that a body is; raises :class:`RequestRefused`."""
     try:
         document = strictjson.parse(body)
     except strictjson.BadJson as error:
         raise RequestRefused(400, _BAD, f"{error}: send a DCI message as JSON in UTF-8") from error
     if not isinstance(document, dict):
         raise RequestRefused(400, _BAD, "the body is not a JSON object: send header and message")
+    return document
+
+
+def read_document(body: bytes) -> Mapping[str, Any]:
+    """Return a request's document, its header and message being objects; raises :class:`RequestRefused`."""
+    document = read_object(body)
     header, message = document.get("header"), document.get("message")
     if not isinstance(header, dict) or not isinstance(message, dict):
         raise RequestRefused(400, _BAD, "header and message are needed, each a JSON object")

@@ -87,6 +87,40 @@ class Writer:
             for key in keys if after is not None else ():
                 after(connection, key)  # type: ignore[misc]  # as above
 
+    def end(
+        self, connection: Connection, sender: str, keys: Sequence[Any], event_type: str, at: datetime
+    ) -> list[Result]:
+        """Do to local records what is declared for those that are gone at a sender, which it does not know any more.
+
+        Args:
+            connection: of the database of both the programme and the events.
+            sender: whose records they are.
+            keys: of the local records.
+            event_type: what the sender would have told.
+            at: now.
+        """
+        with connection.begin_nested():
+            there = self.statements.load(connection, set(keys))
+            incoming = [self._ended(each, there, event_type, at) for each in keys]
+            chunk = Chunk(connection, self.statements, self.memory, self._names, sender, at)
+            chunk.load(incoming)
+            results = [_applied(chunk, self.memory.word(sender, each.event.event_id), each) for each in incoming]
+            chunk.flush()
+        self.tell(connection, chunk.touched)
+        return results
+
+    def _ended(self, key: Any, there: Mapping[Any, Local], event_type: str, at: datetime) -> Incoming:  # noqa: ANN401  # a column's value
+        """Name a record by the numbers that are here: what the sender called it is not known any more."""
+        local, name = there.get(key), self.memory.key.word("ended", self.service, str(key), at.isoformat()).hex()
+        version = self.definition.mapping.mapping.contract_version
+        event = Event(name, at, event_type, self.definition.record_type, version, {})
+        fields = {
+            find.field: values[0]
+            for find in self.definition.find
+            if local is not None and find.field in local.values and (values := _values(local, find.field))
+        }
+        return Incoming(event, milliseconds(at), gone=True, fields=fields)
+
     def _attempt(
         self, connection: Connection, sender: str, events: Sequence[Event], at: datetime
     ) -> tuple[list[Result], dict[Any, Local]]:
@@ -120,7 +154,7 @@ class Writer:
     ) -> tuple[list[Result], dict[Any, Local]]:
         with connection.begin_nested():
             words = [self.memory.word(sender, each.event_id) for each in events]
-            known = self.memory.results(connection, words)
+            known = self.memory.results(connection, {w: e.event_id for w, e in zip(words, events, strict=True)})
             again = [word for word, result in known.items() if result is None]
             done = {word: result for word, result in known.items() if result is not None}
             chunk = Chunk(connection, self.statements, self.memory, self._names, sender, at)
