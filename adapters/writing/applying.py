@@ -44,6 +44,7 @@ class Chunk:
         self._synced: dict[Any, Synced] = {}
         self._links: dict[bytes, Synced] = {}
         self._index: list[dict[Any, set[Any]]] = [{} for _ in self._definition.find]
+        self._made_links: dict[str, bytes | None] = {}
         self._conflicts: list[Conflict] = []
         self._told: list[Mapping[str, Any]] = []  # what the sender hears of the event that is being applied
         self._last: dict[Any, Event] = {}  # the event by which a record was last touched
@@ -114,6 +115,12 @@ class Chunk:
         return None if record is None or record.is_gone else record
 
     def _link(self, each: Incoming) -> bytes | None:
+        name = each.event.event_id
+        if name not in self._made_links:
+            self._made_links[name] = self._new_link(each)
+        return self._made_links[name]
+
+    def _new_link(self, each: Incoming) -> bytes | None:
         for find in self._definition.find:
             for value in each.values(find.field):
                 if value is not None:

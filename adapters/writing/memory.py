@@ -4,13 +4,14 @@ It refuses values in the open: all are sealed with the adapter's events key. Rea
 the transaction of the records themselves.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from adapters.events import EventsKey, Result
+from adapters.events.canonical import NOTHING
 from adapters.events.model import Status
 from adapters.events.tables import CONFLICT, INBOX, SYNCED
 from adapters.writing.incoming import Values
@@ -40,7 +41,8 @@ class Synced:
     times: dict[str, int]
     gone: bool = False
     link: bytes | None = None
-    digest: bytes = b""
+    person: bytes = b""
+    digest: bytes = NOTHING
     is_known: bool = False
     dirty: bool = False
 
@@ -101,13 +103,19 @@ class Memory:
         """Return what a record is found by when its number is not here any more."""
         return self.key.word("link", self._service, name, str(value))
 
-    def results(self, connection: Connection, words: Sequence[bytes]) -> dict[bytes, Result | None]:
-        """Return the results of known events; None for one that was rejected, which may be tried again."""
-        wanted = select(INBOX.c.key, INBOX.c.outcome, INBOX.c.sealed).where(INBOX.c.key.in_(words))
+    def results(self, connection: Connection, words: Mapping[bytes, str]) -> dict[bytes, Result | None]:
+        """Return the results of known events, by word; None for one that was rejected, which may be tried again."""
+        wanted = select(INBOX.c.key, INBOX.c.outcome, INBOX.c.sealed).where(INBOX.c.key.in_(tuple(words)))
         return {
-            word: _result(self.key.unseal(sealed)) if outcome == _APPLIED else None
+            word: self._result(words[word], sealed) if outcome == _APPLIED else None
             for word, outcome, sealed in connection.execute(wanted)
         }
+
+    def _result(self, event_id: str, sealed: bytes | None) -> Result:
+        if sealed is None:
+            return Result(event_id, Status.SUCCEEDED)
+        message, conflicts = self.key.unseal(sealed)
+        return Result(event_id, Status.SUCCEEDED, message, tuple(conflicts))
 
     def forget(self, connection: Connection, words: Sequence[bytes]) -> None:
         """Forget events that were rejected and come again."""
@@ -125,14 +133,14 @@ class Memory:
         return {each.link: each for each in found if each.link is not None}
 
     def _found(self, connection: Connection, where: Any) -> list[Synced]:  # noqa: ANN401  # a condition
-        columns = (SYNCED.c.sealed, SYNCED.c.event_at, SYNCED.c.link, SYNCED.c.digest)
+        columns = (SYNCED.c.sealed, SYNCED.c.event_at, SYNCED.c.link, SYNCED.c.person, SYNCED.c.digest)
         rows = connection.execute(select(*columns).where(SYNCED.c.service == self._service, where))
         return [self._read(*row) for row in rows]
 
-    def _read(self, sealed: bytes, at: int, link: bytes | None, digest: bytes) -> Synced:
+    def _read(self, sealed: bytes, at: int, link: bytes | None, person: bytes, digest: bytes) -> Synced:
         data = self.key.unseal(sealed)
         times, gone = data.get("times", {}), data.get("gone", False)
-        return Synced(data["key"], at, data["values"], times, gone, link, digest, is_known=True)
+        return Synced(data["key"], at, data["values"], times, gone, link, person, digest, is_known=True)
 
     def remember(self, connection: Connection, records: Iterable[Synced], sender: str, at: int) -> None:
         """Write what changed."""
@@ -154,7 +162,7 @@ class Memory:
             data["gone"] = True
         return {
             "service": self._service,
-            "person": self._person(each.key),
+            "person": each.person or self._person(each.key),
             "sealed": self.key.seal(data),
             "link": each.link,
             "digest": each.digest,
@@ -176,7 +184,7 @@ class Memory:
             "service": self._service,
             "kind": KIND,
             "outcome": result.status.value,
-            "sealed": self.key.seal([result.reference_id, result.status.value, result.message, list(result.conflicts)]),
+            "sealed": self.key.seal([result.message, list(result.conflicts)]) if _says_more(result) else None,
         }
 
     def record(self, connection: Connection, conflicts: Sequence[Conflict], sender: str, at: int) -> None:
@@ -201,5 +209,6 @@ class Memory:
         return self.key.order(self._service, str(key))
 
 
-def _result(data: list[Any]) -> Result:
-    return Result(data[0], Status(data[1]), data[2], tuple(data[3]))
+def _says_more(result: Result) -> bool:
+    """Most results say no more than that all is well, which the row itself says."""
+    return bool(result.message or result.conflicts or result.status is not Status.SUCCEEDED)

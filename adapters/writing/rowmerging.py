@@ -4,7 +4,7 @@ It refuses to remove a row that the sender did not make, or that staff changed, 
 :mod:`adapters.writing.applying` calls it for each list of a record.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,7 @@ class Merge:
 def merge_rows(merge: Merge, tell: Tell) -> None:
     """Merge; conflicts go to ``tell``."""
     rows = [row for row in merge.record.rows[merge.child.path] if not row.is_gone]
+    past = _remembered(merge)
     met: set[int] = set()
     for sent in merge.event.rows[merge.child.path]:
         row = next((each for each in rows if id(each) not in met and _is_same(merge.child, sent, each.values)), None)
@@ -49,12 +50,12 @@ def merge_rows(merge: Merge, tell: Tell) -> None:
             met.add(id(row))
             _merge_row(merge, row, sent, tell)
         elif merge.is_new_list:
-            added = _add(merge, sent, tell)
+            added = _add(merge, sent, past, tell)
             met.update(() if added is None else (id(added),))
     if merge.is_new_list and merge.child.absent is Absent.REMOVE:
         for row in rows:
             if id(row) not in met:
-                _take_away(merge, row, tell)
+                _take_away(merge, row, past.get(str(row.name)), tell)
 
 
 def _is_same(child: Child, one: Values, other: Values) -> bool:
@@ -79,8 +80,8 @@ def _merge_row(merge: Merge, row: Row, sent: Values, tell: Tell) -> None:
         merge.synced.note(place, value, merge.event.at)
 
 
-def _add(merge: Merge, sent: Values, tell: Tell) -> Row | None:
-    removed = _removed_here(merge, sent)
+def _add(merge: Merge, sent: Values, past: Mapping[str, Values], tell: Tell) -> Row | None:
+    removed = _removed_here(merge, sent, past)
     if removed is not None:
         known = {field: merge.synced.values.get(merge.place(removed, field)) for field in sent}
         news = any(not same(value, known[field]) for field, value in sent.items())
@@ -126,10 +127,12 @@ def _counted(merge: Merge, field: str) -> int:
     return 1 + max((int(each) for each in there if each is not None), default=0)
 
 
-def _removed_here(merge: Merge, sent: Values) -> Any:  # noqa: ANN401  # a column's value
+def _removed_here(merge: Merge, sent: Values, past: Mapping[str, Values]) -> Any:  # noqa: ANN401  # a column's value
     """Return the name of the row that staff removed, if this is one; None otherwise."""
+    if not past:
+        return None
     here = {str(row.name) for row in merge.record.rows[merge.child.path]}
-    for name, values in _remembered(merge).items():
+    for name, values in past.items():
         if name not in here and _is_same(merge.child, sent, values):
             return name
     return None
@@ -146,9 +149,8 @@ def _remembered(merge: Merge) -> dict[str, Values]:
     return found
 
 
-def _take_away(merge: Merge, row: Row, tell: Tell) -> None:
+def _take_away(merge: Merge, row: Row, remembered: Values | None, tell: Tell) -> None:
     """Remove what the sender made and does not send any more; what staff made or changed here stays."""
-    remembered = _remembered(merge).get(str(row.name))
     if remembered is None:
         return
     changed = any(not same(row.values.get(field), value) for field, value in remembered.items())

@@ -9,7 +9,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, delete, insert, select, table, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Select,
+    Update,
+    bindparam,
+    column,
+    delete,
+    insert,
+    select,
+    table,
+    update,
+)
 from sqlalchemy.sql.expression import TableClause
 from sqlalchemy.types import NULLTYPE
 
@@ -20,6 +33,7 @@ from adapters.writing.incoming import Values
 
 _KEY: Final = "spean_key"  # names of parameters, which no column may have
 _ROW: Final = "spean_row"
+_ADDRESS: Final = (_KEY, _ROW)
 
 
 @dataclass(slots=True)
@@ -63,6 +77,8 @@ class Statements:
             child.path: _table(child.table, {child.key, child.row, *child.fields.values()})
             for child in definition.children
         }
+        self._inserts: dict[tuple[str, frozenset[str]], Insert] = {}
+        self._updates: dict[tuple[str, frozenset[str]], Update] = {}
         self._finds = tuple(_finding(each) for each in definition.find)
         self._read = _reading(definition.table, definition.key, (definition.key, *definition.fields.values()))
         self._reads = {
@@ -115,10 +131,9 @@ class Statements:
             elif each.dirty and not each.is_gone:
                 updates.add({_KEY: each.key} | {columns[name]: each.values[name] for name in sorted(each.dirty)})
         for names, parameters in inserts:
-            connection.execute(insert(self._root).values(_bound(names)), parameters)
+            connection.execute(self._insert(self._root, names), parameters)
         for names, parameters in updates:
-            own = update(self._root).where(self._root.c[self.definition.key] == _named(_KEY))
-            connection.execute(own.values(_bound(names - {_KEY})), parameters)
+            connection.execute(self._update(self._root, (self.definition.key,), names), parameters)
 
     def _write_rows(self, connection: Connection, child: Child, changed: list[Local]) -> None:
         own, inserts, updates, gone = self._children[child.path], _Groups(), _Groups(), []
@@ -132,13 +147,26 @@ class Statements:
                     inserts.add({child.key: each.key} | filled)
                 elif row.dirty:
                     updates.add(address | {child.fields[name]: row.values[name] for name in sorted(row.dirty)})
-        here = (own.c[child.key] == _named(_KEY), own.c[child.row] == _named(_ROW))
         if gone:
-            connection.execute(delete(own).where(*here), gone)
+            connection.execute(delete(own).where(*_at(own, (child.key, child.row))), gone)
         for names, parameters in updates:
-            connection.execute(update(own).where(*here).values(_bound(names - {_KEY, _ROW})), parameters)
+            connection.execute(self._update(own, (child.key, child.row), names), parameters)
         for names, parameters in inserts:
-            connection.execute(insert(own).values(_bound(names)), parameters)
+            connection.execute(self._insert(own, names), parameters)
+
+    def _insert(self, own: TableClause, names: frozenset[str]) -> Insert:
+        """Statements are kept: to make one, and to look it up by what it says, costs as much as to run it."""
+        found = self._inserts.get((own.name, names))
+        if found is None:
+            found = self._inserts[own.name, names] = insert(own).values(_bound(names))
+        return found
+
+    def _update(self, own: TableClause, address: tuple[str, ...], names: frozenset[str]) -> Update:
+        found = self._updates.get((own.name, names))
+        if found is None:
+            made = update(own).where(*_at(own, address)).values(_bound(names - set(_ADDRESS)))
+            found = self._updates[own.name, names] = made
+        return found
 
 
 class _Groups:
@@ -162,6 +190,10 @@ def _table(name: str, columns: Iterable[str]) -> TableClause:
 def _named(name: str) -> Any:  # noqa: ANN401  # a bound parameter
     """Untyped, so that the database takes a value as what its column is."""
     return bindparam(name, type_=NULLTYPE)
+
+
+def _at(own: TableClause, address: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    return [own.c[name] == _named(parameter) for name, parameter in zip(address, _ADDRESS, strict=False)]
 
 
 def _bound(names: Iterable[str]) -> Mapping[str, Any]:

@@ -154,7 +154,7 @@ class Writer:
     ) -> tuple[list[Result], dict[Any, Local]]:
         with connection.begin_nested():
             words = [self.memory.word(sender, each.event_id) for each in events]
-            known = self.memory.results(connection, words)
+            known = self.memory.results(connection, {w: e.event_id for w, e in zip(words, events, strict=True)})
             again = [word for word, result in known.items() if result is None]
             done = {word: result for word, result in known.items() if result is not None}
             chunk = Chunk(connection, self.statements, self.memory, self._names, sender, at)

@@ -17,7 +17,8 @@ KEY = EventsKey(bytes(range(32)))
 SENDER = "KH/GOV/SPR/REGISTRY"
 NOW = datetime(2026, 11, 28, 5, 0, tzinfo=UTC)
 FAMILY = """CREATE TABLE family (family_no VARCHAR(20) PRIMARY KEY, spr_no VARCHAR(20) UNIQUE,
-    village VARCHAR(8) NOT NULL, book VARCHAR(20), size INTEGER, registered DATE, state VARCHAR(4) NOT NULL, version INTEGER, changed VARCHAR(30))"""
+    village VARCHAR(8) NOT NULL, book VARCHAR(20), size INTEGER, registered DATE, state VARCHAR(4) NOT NULL,
+    version INTEGER, changed VARCHAR(30))"""
 LINE = """CREATE TABLE line (line_no VARCHAR(30) PRIMARY KEY, family_no VARCHAR(20) NOT NULL, line INTEGER NOT NULL,
     spid VARCHAR(20) UNIQUE, id_card VARCHAR(9), full_name VARCHAR(99) NOT NULL, sex VARCHAR(1) NOT NULL,
     birth VARCHAR(10))"""
@@ -144,6 +145,13 @@ wins: {{default: sent, fields: {{village: local, book: newest, lines: local}}, c
 """
 
 
+def made_writer(folder: Path, **changes: Any) -> Writer:
+    """Write the files, with other keys in the write file, and make the writer."""
+    (folder / "family.write.yaml").write_text(yaml.safe_dump(yaml.safe_load(WRITE) | changes, allow_unicode=True))
+    (folder / "family.intake.yaml").write_text(INTAKE)
+    return Writer("family", load_write(folder / "family.write.yaml"), KEY)
+
+
 @dataclass
 class Registry:
     """The registry over one database."""
@@ -151,13 +159,10 @@ class Registry:
     folder: Path
     store: EventsStore
     told: list[str] = field(default_factory=list)
-    write: dict[str, Any] = field(default_factory=lambda: yaml.safe_load(WRITE))
 
     def writer(self, **changes: Any) -> Writer:
         """Make the writer, with other keys in its file."""
-        (self.folder / "family.write.yaml").write_text(yaml.safe_dump(self.write | changes, allow_unicode=True))
-        (self.folder / "family.intake.yaml").write_text(INTAKE)
-        made = Writer("family", load_write(self.folder / "family.write.yaml"), KEY)
+        made = made_writer(self.folder, **changes)
         made.after = lambda _connection, key: self.told.append(key)
         return made
 
