@@ -1,5 +1,6 @@
 PYTHON ?= python3.11
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+PIP_DOWNLOAD = .venv/bin/python -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation --no-binary jsonschema
 PACKAGES = adapters centralserver contracts pki securityserver serverkit spean xroad
 UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
@@ -10,7 +11,7 @@ demo: .venv/run
 	.venv/bin/spean sandbox demo
 
 # Lint, types and every test.
-test: .venv/dev
+test: .venv/dev .venv/schema-suite
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
@@ -43,3 +44,13 @@ lock:
 	$(PIP) --no-deps --no-build-isolation --editable .
 	.venv/bin/python -m compileall -q $(PACKAGES)
 	touch $@ .venv/run
+
+# The official JSON Schema Test Suite. No wheel has it, but the source archive of jsonschema does, by the hash of the same lock.
+.venv/schema-suite: requirements-dev.lock | .venv/dev
+	rm -rf .venv/jsonschema-source $@
+	mkdir .venv/jsonschema-source
+	sed -n '/^jsonschema==/,/# via/p' requirements-dev.lock > .venv/jsonschema-source/requirements.txt
+	$(PIP_DOWNLOAD) --requirement .venv/jsonschema-source/requirements.txt --dest .venv/jsonschema-source
+	.venv/bin/python -m tarfile --extract .venv/jsonschema-source/jsonschema-*.tar.gz .venv/jsonschema-source
+	mv .venv/jsonschema-source/jsonschema-*/json $@
+	touch $@
