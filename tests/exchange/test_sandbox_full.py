@@ -89,6 +89,8 @@ def check_no_spid(told: str) -> None:
     assert "Nobody: she has no SPID. She is not sent away." in told
     assert told.count("identity card: none") == 2
     assert "no card yet" in told
+    looked = told.split("spean access-report")[1]
+    assert looked.count("KH-SANDBOX/GOV/NSAF/FAMILY-PACKAGE  KH-SANDBOX/GOV/") == 4  # she was asked about four times
     assert "KHR" in told
 
 
