@@ -197,3 +197,19 @@ def test_a_source_that_is_away_is_named_beside_json_too(
     told = capsys.readouterr()
     assert json.loads(told.out) == []
     assert "The source of spr does not answer" in told.err
+
+
+def test_who_of_the_clients_staff_asked_is_shown(offices: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    async def ask() -> None:
+        async with running(offices[0]) as caller:
+            item = search_item({"type": "SPID", "value": "c3"}, authorize={"purpose": {"code": "ELIGIBILITY"}})
+            headers = {"Content-Type": "application/json", "X-Road-Client": CLIENT, "X-Road-UserId": "clerk\u202e-7"}
+            await caller.post(search_message(item, message_id="by-a-clerk"), headers=headers)
+
+    asyncio.run(ask())
+    capsys.readouterr()  # the adapter's log
+    [found] = json.loads(report(capsys, "--spid", "c3", offices[0], "--json"))
+    assert (found["client"], found["user"]) == (CLIENT, "clerk\u202e-7")
+    table = report(capsys, "--spid", "c3", offices[0])
+    assert f"{CLIENT}, clerk" in table
+    assert "\u202e" not in table  # a client's words cannot turn the line around
