@@ -95,7 +95,7 @@ class Guess:
 
     def _word(self, path: str) -> str | None:
         word = _WORDS.get(self._name_of(path))
-        return self._whole_or_given(path, word) if word in _NAMES else word
+        return word if word is None or word not in _NAMES else self._whole_or_given(path, word)
 
     def _whole_or_given(self, path: str, word: str) -> str:
         """A name is a whole one where it has several words and nothing else is a surname."""

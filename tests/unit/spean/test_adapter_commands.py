@@ -245,7 +245,9 @@ def test_new_from_a_database_gives_an_adapter_that_check_completes(
 
 
 def test_new_from_an_answer_knows_its_envelope(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    people = [{"id": "1", "surname": "សុខ", "name": "ដារ៉ា", "gender": "M", "dob": "2010-05-20", "visits": [{"on": "x"}]}]
+    people: list[dict[str, Any]] = [
+        {"id": "1", "surname": "សុខ", "name": "ដារ៉ា", "gender": "M", "dob": "2010-05-20", "visits": [{"on": "x"}]}
+    ]
     people[0] |= {"ids": {"khm_id": "012345678"}, "phone_number": "012"}
     answer: dict[str, Any] = {"success": True, "http_code": 200, "message": "ok", "data": {"items": people, "total": 1}}
     (tmp_path / "answer.json").write_text(json.dumps(answer), encoding="utf-8")
