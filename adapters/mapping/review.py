@@ -47,7 +47,7 @@ def review(mapping: MappingFile, source: SourceDefinition) -> Iterator[Finding]:
     """Yield everything that can be found without a record."""
     yield from _shape(mapping, source)
     yield from _trusted(source)
-    yield from _required_targets(mapping)
+    yield from missing_targets(mapping)
     yield from _unreachable_defaults(mapping, source)
     yield from _unreachable_codes(mapping)
     yield from _not_normalised(mapping)
@@ -94,7 +94,8 @@ def _written(targets: frozenset[str], path: str) -> bool:
     return any(each == path or each.startswith(f"{path}.") for each in targets)
 
 
-def _required_targets(mapping: MappingFile) -> Iterator[Finding]:
+def missing_targets(mapping: MappingFile) -> Iterator[Finding]:
+    """Yield what the contract requires and no rule writes."""
     targets = _targets(mapping)
     for scope in _scopes(mapping):
         for field in _fields(mapping, scope):

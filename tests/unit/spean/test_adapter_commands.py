@@ -48,7 +48,56 @@ def test_check_lists_what_is_open_in_all_files_at_once(tmp_path: Path, capsys: p
     assert "mapping.yaml: rules\n         neither mapped nor ignored with a reason: home.code" in shown
     assert "→ write a rule for each" in shown
     assert "nothing.yaml: file" in shown
-    assert "The source was not looked at" in spean(capsys, "check", path, "--against-data")[1]
+
+
+def test_check_looks_at_the_data_in_spite_of_errors_and_says_at_what_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [
+        SERVICE | {"code": "nowhere", "source": "nothing.yaml"},
+        SERVICE | {"code": "unmapped", "mapping": "broken.yaml"},
+    ]
+    path = make_adapter(
+        tmp_path, services=[SERVICE, *others], extra="INSERT INTO person VALUES ('p5', 'X', '9', NULL, 1, NULL);"
+    )
+    (tmp_path / "broken.yaml").write_text("mapping: [")
+    rules = [{"to": "birth_year", "from": "gone", "transform": ["integer"]}, *MAPPING["rules"]]
+    write_yaml(tmp_path / "mapping.yaml", MAPPING | {"rules": rules})
+    code, shown = spean(capsys, "check", path, "--against-data")
+    assert code == 1
+    assert "the source has no field gone" in shown
+    assert "the code '9' at sex is not in the code list sex: 1 of 5 records" in shown
+    assert "breaks the contract" not in shown  # what was left out would be blamed on the data
+    for said in (
+        "these rules were not tried, since the source lacks what they read: rules[0] (birth_year)",
+        "whether the records hold to cambodia/person was not looked at",
+        "the data of the service nowhere were not looked at: its source file has errors",
+        "what this mapping makes of the data was not looked at: it cannot be read",
+    ):
+        assert said in shown
+    assert "not looked at" not in spean(capsys, "check", path)[1]
+
+
+def test_check_against_data_judges_the_records_of_a_mapping_that_only_forgot_a_field(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = {"security_servers": ["nowhere"]}
+    path = make_adapter(tmp_path, extra="INSERT INTO person VALUES ('p5', '', 'M', NULL, 1, NULL);", callers=nobody)
+    write_yaml(tmp_path / "mapping.yaml", {key: each for key, each in MAPPING.items() if key != "ignored"})
+    code, shown = spean(capsys, "check", path, "--against-data")
+    assert code == 1
+    assert "neither mapped nor ignored" in shown
+    assert "adapter.yaml: callers.security_servers" in shown
+    assert "1 of 5 records" in shown
+    assert "not looked at" not in shown
+
+
+def test_check_says_when_there_is_no_way_to_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = make_adapter(tmp_path, source=SOURCE)
+    path.write_text(path.read_text().replace("sqlite:///", "oracle:///"))
+    code, shown = spean(capsys, "check", path, "--against-data")
+    assert code == 1
+    assert "the data were not looked at: without this nobody knows where they are" in shown
 
 
 def test_check_of_an_old_file_says_what_replaced_its_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
