@@ -4,7 +4,7 @@ PIP_DOWNLOAD = .venv/bin/python -m pip download --quiet --disable-pip-version-ch
 PACKAGES = adapters centralserver contracts pki securityserver serverkit spean xroad
 UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: demo test bench lock
+.PHONY: demo test docs bench lock
 
 # See the whole bus at work on this computer. Takes about a minute the first time, a few seconds after that.
 demo: .venv/run
@@ -16,6 +16,10 @@ test: .venv/dev .venv/schema-suite
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
 	.venv/bin/pytest -q -n 2
+
+# The data dictionary of the shared standard, as pages: open build/dictionary/index.html.
+docs: .venv/dev
+	.venv/bin/spean contract docs build/dictionary
 
 # For developers: how fast is an exchange, next to two baselines, and with tokens that are slow; a validation; a mapping?
 bench: .venv/dev
