@@ -153,6 +153,10 @@ def _table_findings(core: SqlSource) -> list[Finding]:
     problem = "is selective, but no index starts with its column: a search would read the whole table"
     remedy = "make an index in the database, or take 'selective' away"
     found = [Finding(Level.WARNING, file, f"queries.attributes.{name}", problem, remedy) for name in core.unindexed()]
+    if views := core.behind_views():
+        problem = f"whether an index serves {', '.join(views)} was not looked at: the columns are those of views"
+        remedy = "look at the database's own plan of such a search (EXPLAIN)"
+        found.append(Finding(Level.NOTE, file, "queries.attributes", problem, remedy))
     if others := core.unmentioned():
         problem = f"the tables have columns that are not mentioned: {', '.join(others)}"
         found.append(Finding(Level.NOTE, file, "record.fields", problem, _DECLARE))
