@@ -1,7 +1,7 @@
 """Proposes a source from the tables of a database: one row per record, rows that belong to it, and what has an index.
 
 It refuses to write into the database, and to keep a password anywhere but in a file of its own.
-It is told the record's table, or takes the one that most others refer to.
+It is told the record's table, or takes the one with a key of one column that most others refer to.
 """
 
 import time
@@ -91,8 +91,9 @@ def _propose(
 
 
 def _root(found: Inspector, tables: list[str]) -> str:
+    keyed = [each for each in tables if len(found.get_pk_constraint(each)["constrained_columns"]) == 1]
     referred = [each["referred_table"] for table in tables for each in found.get_foreign_keys(table)]
-    return max(tables, key=lambda each: (referred.count(each), len(found.get_columns(each))))
+    return max(keyed or tables, key=lambda each: (referred.count(each), len(found.get_columns(each))))
 
 
 def _key(file: str, found: Inspector, table: str) -> str:

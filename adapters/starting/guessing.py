@@ -17,13 +17,13 @@ from adapters.starting.vocabulary import latin_name
 Rule = dict[str, Any]
 # By its name without signs and in small letters; Khmer headers have been given such a name before.
 _WORDS: Final[Mapping[str, str]] = MappingProxyType({
-    **dict.fromkeys(("surname", "familyname", "lastname"), "surname"),
-    **dict.fromkeys(("givenname", "firstname"), "given_name"),
+    **dict.fromkeys(("surname", "familyname", "lastname", "surnamekh", "familynamekh", "familynamekm"), "surname"),
+    **dict.fromkeys(("givenname", "firstname", "givennamekh", "givennamekm"), "given_name"),
     **dict.fromkeys(("name", "namekh", "namekm"), "name"),
     **dict.fromkeys(("fullname",), "full_name"),
     **dict.fromkeys(("fullnamelatin", "fullnameen"), "full_name_latin"),
-    **dict.fromkeys(("surnamelatin", "surnameen", "lastnameen"), "surname_latin"),
-    **dict.fromkeys(("givennamelatin", "nameen", "namelatin", "firstnameen"), "name_latin"),
+    **dict.fromkeys(("surnamelatin", "surnameen", "lastnameen", "familynamela", "familynameen"), "surname_latin"),
+    **dict.fromkeys(("givennamelatin", "givennamela", "nameen", "namelatin", "firstnameen"), "name_latin"),
     **dict.fromkeys(("sex", "gender"), "sex"),
     **dict.fromkeys(("dob", "birthdate", "dateofbirth", "born"), "birth_date"),
     **dict.fromkeys(("birthyear", "yearofbirth", "yob"), "birth_year"),

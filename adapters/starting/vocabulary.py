@@ -14,6 +14,7 @@ import contracts
 # Latin name: the Khmer headers that mean it. They are compared without spaces, points and slashes, and letters that
 # look alike are equal.
 _HEADERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
+    "record_no": ("លេខកំណត់ត្រា",),
     "row_no": ("ល.រ", "លេខរៀង", "លេខលំដាប់"),
     "id_no": ("លេខសម្គាល់", "លេខសំគាល់", "អត្តលេខ", "លេខកូដ", "លេខ", "កូដ"),
     "surname": ("នាមត្រកូល", "គោត្តនាម"),
@@ -68,6 +69,8 @@ _HEADERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "year": ("ឆ្នាំ",),
     "date": ("កាលបរិច្ឆេទ", "ថ្ងៃខែឆ្នាំ"),
     "days": ("ចំនួនថ្ងៃ",),
+    "meal_type": ("ប្រភេទអាហារ",),
+    "rice_kg": ("អង្ករគីឡូក្រាម", "អង្ករគ.ក្រ"),
     "amount": ("ចំនួនទឹកប្រាក់", "ទឹកប្រាក់", "ប្រាក់ឧបត្ថម្ភ"),
     "registered_on": ("ថ្ងៃចុះឈ្មោះ", "ថ្ងៃចុះបញ្ជី", "កាលបរិច្ឆេទចុះឈ្មោះ"),
     "status": ("ស្ថានភាព",),

@@ -319,9 +319,11 @@ def test_new_from_an_answer_knows_its_envelope(tmp_path: Path, capsys: pytest.Ca
 def test_new_asks_by_an_identifier_quickly_only_where_the_database_does(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    columns = "spid TEXT PRIMARY KEY, khm_id TEXT, nssf_no TEXT, surname TEXT, name TEXT, sex TEXT"
+    columns = "spid TEXT PRIMARY KEY, khm_id TEXT, nssf_no TEXT, family_name_km TEXT, given_name_km TEXT, sex TEXT"
     with closing(sqlite3.connect(tmp_path / "db.sqlite")) as database:
         database.executescript(f"CREATE TABLE person ({columns}); CREATE INDEX by_nssf ON person (nssf_no);")
+        many = ", ".join(f"c{number} TEXT" for number in range(9))
+        database.executescript(f"CREATE TABLE visit (a TEXT, b TEXT, {many}, PRIMARY KEY (a, b));")  # no record's table
     (tmp_path / "url.txt").write_text("sqlite:///db.sqlite\n")
     assert spean(capsys, "new", tmp_path / "people", "--from-sql", tmp_path / "url.txt")[0] == 0
     code, shown = spean(capsys, "check", tmp_path / "people" / "adapter.yaml", "--against-data")
