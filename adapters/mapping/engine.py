@@ -112,7 +112,12 @@ def _counts(rule: ValueRule) -> bool:
 
 def known_fields(mapping: Mapping) -> frozenset[str]:
     """Return the source paths that a mapping maps or ignores."""
-    return frozenset(_sources(mapping)) | frozenset(each.path for each in mapping.ignored)
+    return mapped_fields(mapping) | frozenset(each.path for each in mapping.ignored)
+
+
+def mapped_fields(mapping: Mapping) -> frozenset[str]:
+    """Return the source paths whose values reach the target."""
+    return frozenset(_sources(mapping))
 
 
 def shape_problems(mapping: Mapping, fields: frozenset[str]) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from adapters.mapping.engine import shape_problems
+from adapters.mapping.engine import mapped_fields, shape_problems
 from adapters.mapping.model import MISSING, Action, NestedRule, ValueRule, join, walk, written_by
 from adapters.mapping.model import Mapping as MappingFile
 from adapters.mapping.steps import TransformError
@@ -50,6 +50,7 @@ def review(mapping: MappingFile, source: SourceDefinition) -> Iterator[Finding]:
     yield from missing_targets(mapping)
     yield from _unreachable_defaults(mapping, source)
     yield from _unreachable_codes(mapping)
+    yield from _mapped_and_ignored(mapping)
     yield from _not_normalised(mapping)
     yield from _unmapped_targets(mapping)
 
@@ -168,6 +169,13 @@ def _unreachable_codes(mapping: MappingFile) -> Iterator[Finding]:
                 yield Finding(
                     Level.WARNING, mapping.file, rule.label, problem, "write them as the transforms leave them"
                 )
+
+
+def _mapped_and_ignored(mapping: MappingFile) -> Iterator[Finding]:
+    """Whoever reads that a field is ignored must be able to believe it."""
+    for path in sorted(mapped_fields(mapping) & {each.path for each in mapping.ignored}):
+        problem = f"{path} stands under 'ignored', and a rule maps it all the same"
+        yield Finding(Level.WARNING, mapping.file, "ignored", problem, "take it out of the one or the other")
 
 
 def _after(names: list[str], code: str) -> object:
