@@ -57,4 +57,5 @@ lock:
 	$(PIP_DOWNLOAD) --requirement .venv/jsonschema-source/requirements.txt --dest .venv/jsonschema-source
 	.venv/bin/python -m tarfile --extract .venv/jsonschema-source/jsonschema-*.tar.gz .venv/jsonschema-source
 	mv .venv/jsonschema-source/jsonschema-*/json $@
+	rm -rf .venv/jsonschema-source
 	touch $@
