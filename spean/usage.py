@@ -336,6 +336,7 @@ COMMANDS: Final = (
         (
             "spean access-report --spid - --sandbox sandbox",
             "spean access-report --id KHM_ID:- ADAPTER.yaml --lang km",
+            "spean access-report --id LOCAL_ID@idpoor:- --id LOCAL_ID@mosvy-disability:- --sandbox sandbox",
         ),
         report_arguments,
     ),
