@@ -16,9 +16,21 @@ from adapters.outbox.natsqueue import NatsQueue
 from adapters.outbox.stream import Stream
 from adapters.outbox.waking import Waker
 from tests.support.nats import Cluster, running_cluster
-from tests.support.outbox import KEY, UNHURRIED, MakeQueue, Receiver, outgoing, put_now, running_relay, states
+from tests.support.outbox import (
+    KEY,
+    RECEIVER,
+    UNHURRIED,
+    MakeQueue,
+    Receiver,
+    moody,
+    outgoing,
+    put_now,
+    running_relay,
+    states,
+)
 
 STREAM = "spean-test"
+OTHER = "KH/GOV/NSSF/MEMBERS/membership"
 
 
 def through(
@@ -117,4 +129,32 @@ async def test_a_stream_that_was_removed_is_fed_again_from_the_table(alone: Clus
         await client.close()
     assert set(states(store).values()) == {"sent"}
     assert len(set(states_of(receiver))) == 40
+    await store.close()
+
+
+async def test_without_nats_all_is_written_and_leaves_when_it_is_back(alone: Cluster, tmp_path: Path) -> None:
+    """The receiver is in trouble too: a pause of its own holds up nobody else."""
+    await asyncio.to_thread(alone.kill, "n0")
+    store = open_events(f"sqlite:///{tmp_path / 'events.sqlite'}", KEY, config="adapter.yaml")
+    receivers = {RECEIVER: Receiver(moody(3, 0.4)), OTHER: Receiver()}
+
+    class Both:
+        async def send(self, receiver: str, path: str, message_id: str, body: bytes) -> Any:
+            return await receivers[receiver].send(receiver, path, message_id, body)
+
+    things = [
+        outgoing(f"{number}{each[-3:]}", person=str(number % 4), receiver=each)
+        for number in range(12)
+        for each in receivers
+    ]
+    async with running_relay(store, tmp_path, Both(), queue=through(alone, replicas=1)) as bench:
+        await asyncio.to_thread(put_now, store, things)
+        await asyncio.sleep(0.3)
+        assert set(states(store).values()) == {"waiting"}
+        await asyncio.to_thread(alone.start, "n0")
+        await bench.until_over()
+    assert set(states(store).values()) == {"sent"}
+    for address, receiver in receivers.items():
+        for person, seen in by_person(receiver).items():
+            assert seen == [f"{number}{address[-3:]}" for number in range(12) if str(number % 4) == person]
     await store.close()

@@ -32,6 +32,7 @@ class LoggedNode:
 
     messages: Counter[tuple[str, str]] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    query_ids: set[str] = field(default_factory=set)
 
     def ids(self, direction: str) -> set[str]:
         return {request_id for request_id, its in self.messages if its == direction}
@@ -46,6 +47,7 @@ async def logged(node_file: Path) -> LoggedNode:
         reader = MessageLogReader(database, body_keys(config))
         async for record in reader.iterate():
             node.messages[record.request_id, record.direction.value] += 1
+            node.query_ids.add(record.query_id)
             try:
                 await _verify(reader, record, trust, cache)
             except XRoadError as error:

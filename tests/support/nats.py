@@ -31,14 +31,21 @@ def need_nats() -> str:
 
 @dataclass
 class Cluster:
-    """Servers that hold a stream together."""
+    """Servers that hold a stream together, each with a folder of its own."""
 
+    folder: Path
     ports: list[int]
+    commands: dict[str, list[str]]
+    monitors: dict[str, int]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
     def urls(self) -> tuple[str, ...]:
         return tuple(f"nats://127.0.0.1:{each}" for each in self.ports)
+
+    def start(self, name: str) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(self.commands[name], stdout=log, stderr=log)
 
     def kill(self, name: str) -> None:
         """End a server as a power failure would."""
@@ -46,27 +53,30 @@ class Cluster:
         process.send_signal(signal.SIGKILL)
         process.wait(10)
 
+    def wait(self) -> None:
+        """Return when all servers answer."""
+        for each in self.monitors.values():
+            _wait(each)
+
 
 @contextlib.contextmanager
 def running_cluster(folder: Path, *, size: int = 3) -> Iterator[Cluster]:
-    """Run servers until the block ends; each holds its data in a folder of its own."""
-    program = need_nats()
-    ports = free_ports(size * 3)
+    """Run servers until the block ends."""
+    program, ports = need_nats(), free_ports(size * 3)
     clients, routes, monitors = ports[:size], ports[size : 2 * size], ports[2 * size :]
-    cluster = Cluster(clients)
+    cluster = Cluster(folder, clients, {}, {f"n{number}": each for number, each in enumerate(monitors)})
+    for number, name in enumerate(cluster.monitors):
+        command = [program, "-a", "127.0.0.1", "-p", str(clients[number]), "-n", name]
+        command += ["-js", "-sd", str(folder / name), "-m", str(monitors[number])]
+        if size > 1:
+            others = ",".join(f"nats://127.0.0.1:{each}" for each in routes)
+            command += ["--cluster", f"nats://127.0.0.1:{routes[number]}", "--cluster_name", "test"]
+            command += ["--routes", others]
+        cluster.commands[name] = command
     try:
-        for number in range(size):
-            command = [program, "-a", "127.0.0.1", "-p", str(clients[number]), "-n", f"n{number}"]
-            command += ["-js", "-sd", str(folder / f"n{number}"), "-m", str(monitors[number])]
-            if size > 1:
-                others = ",".join(f"nats://127.0.0.1:{each}" for each in routes)
-                command += ["--cluster", f"nats://127.0.0.1:{routes[number]}", "--cluster_name", "test"]
-                command += ["--routes", others]
-            log = (folder / f"n{number}.log").open("wb")
-            cluster.processes[f"n{number}"] = subprocess.Popen(command, stdout=log, stderr=log)
-            log.close()
-        for each in monitors:
-            _wait(each)
+        for name in cluster.commands:
+            cluster.start(name)
+        cluster.wait()
         yield cluster
     finally:
         for process in cluster.processes.values():

@@ -58,6 +58,11 @@ class Server:
         self._directory, self._binaries = directory, binaries
         self.port = _free_port()
 
+    @property
+    def data(self) -> Path:
+        """Where its data is."""
+        return self._directory / "data"
+
     def start(self) -> None:
         settings = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
         self._control("-w", "-l", str(self._directory / "log"), "-o", settings, "start")

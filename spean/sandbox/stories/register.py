@@ -1,6 +1,6 @@
 """Register: a family registers at the portal once, gets its SPIDs from the registry, and every operator hears of it.
 
-It refuses to ask the family twice, and to lose it: one operator's machine stands still meanwhile, and hears later, once.
+It refuses to ask the family twice, and to lose it: one operator's machine stands still meanwhile, and hears later.
 """
 
 import secrets
@@ -24,6 +24,10 @@ _FAMILY: Final = (
     ("អ៊ុំ", "សុភា", "Oum", "Sophea", "female", "1987-04-12", "head"),
     ("អ៊ុំ", "រតនា", "Oum", "Rattana", "male", "2013-09-30", "son"),
     ("អ៊ុំ", "ស្រីល័ក្ខ", "Oum", "Sreyleak", "female", "2019-01-08", "daughter"),
+)
+_REGISTERED: Final = (
+    "SELECT p.spid, p.family_no, p.family_name_km, p.given_name_km FROM person p JOIN family f USING (family_no) "
+    "WHERE f.family_book = ? ORDER BY p.line"
 )
 _CARD: Final = 10**9
 _BOOK: Final = 10**7
@@ -82,8 +86,7 @@ async def _registered(stage: Stage, registry: Office, book: str) -> list[Row]:
         people = await registry.until(
             "the family in the registry",
             lambda rows: len(rows) == len(_FAMILY),
-            "SELECT p.spid, p.family_no, p.family_name_km, p.given_name_km FROM person p JOIN family f USING (family_no) "
-            "WHERE f.family_book = ? ORDER BY p.line",
+            _REGISTERED,
             book,
         )
         for each in people:
@@ -114,7 +117,8 @@ def _insurer_waits(stage: Stage, registry: Office, insurer: Office, people: list
     ):
         stage.story.expect("people at NSSF", came=len(_at_insurer(insurer, people)), wanted=0)
         waiting = registry.look(
-            "SELECT count(*) AS n FROM spean_outbox WHERE state = 'waiting' AND receiver LIKE '%/NSSF/%' AND kind = 'notify'"
+            "SELECT count(*) AS n FROM spean_outbox "
+            "WHERE state = 'waiting' AND receiver LIKE '%/NSSF/%' AND kind = 'notify'"
         )[0]["n"]
         stage.story.expect("notifications that wait for NSSF", came=waiting >= len(people), wanted=True)
         stage.story.tell(f"Waiting for NSSF: {waiting}")
