@@ -35,7 +35,7 @@ MOST_WAITING: Final = 1000  # of one client: more would be answered too late to 
 _AT_ONCE: Final = 4  # jobs that run side by side; each runs one query after another
 _SECONDS: Final = 120.0  # for one job: a hundred slow searches
 _ATTEMPTS: Final = 8
-_FIRST_WAIT: Final = timedelta(seconds=2)  # doubled each time: eight attempts take some eight minutes
+_FIRST_WAIT: Final = timedelta(seconds=2)  # doubled each time: eight attempts take some four minutes
 _LOOK_EVERY: Final = 5.0  # seconds, besides being woken
 _log = structlog.get_logger(__name__)
 

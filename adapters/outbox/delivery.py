@@ -25,6 +25,9 @@ from adapters.outbox.watching import Watch
 _SKEW: Final = timedelta(minutes=5)  # a clock that was set back between two attempts
 _PROBLEM: Final = 255  # the column's
 _NOWHERE: Final = Verdict(Fate.NEVER, "bad_address", "the receiver is no service of the bus: drop it, and put it anew")
+_UNSOUND: Final = Verdict(
+    Fate.NEVER, "unsound", "the message cannot be written or signed: correct the record, and drop it"
+)
 Sign = Callable[[Document], Document]
 
 
@@ -83,10 +86,12 @@ class Delivery:
         at = datetime.now(UTC)
         try:
             document = self._sign(messages.document(batch, sender_id=self._sender_id, at=at))
-            await self._record(batch, at)
+            body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
         except BadAddress:
             return _NOWHERE
-        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        except ValueError:  # a number beyond what JSON's canonical form can hold, for one
+            return _UNSOUND
+        await self._record(batch, at)
         found = await self._transport.send(batch.receiver, batch.path, batch.message_id, body)
         return judge(found, at=datetime.now(UTC))
 

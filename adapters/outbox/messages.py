@@ -4,7 +4,7 @@ It refuses to look into records. Several events to one receiver make one notific
 outbox as the whole message that it is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -65,9 +65,18 @@ def _entry(access: Access, batch: Batch, client: str, at: datetime) -> AccessEnt
 
 def results_by_row(batch: Batch, results: Iterable[Document]) -> dict[int, Document]:
     """Return what is to be kept of an answer: results that say more than that all went well."""
-    rows = {each.body.get("reference_id"): each.id for each in batch.rows}
-    found = {rows[each["reference_id"]]: each for each in results if each["reference_id"] in rows}
-    return {number: each for number, each in found.items() if _telling(each)}
+    telling = [each for each in results if _telling(each)]
+    if batch.kind == NOTIFY:
+        rows = {each.body.get("reference_id"): each.id for each in batch.rows}
+        return {rows[each["reference_id"]]: each for each in telling if each["reference_id"] in rows}
+    return {batch.rows[0].id: _together(telling)} if telling else {}
+
+
+def _together(telling: Sequence[Document]) -> Document:
+    """A whole message is one row, whatever is in it."""
+    rejected = any(each.get("status") == "rjct" for each in telling)
+    said = f"{len(telling)} of its events were rejected, or have something noted"
+    return {"status": "rjct" if rejected else "succ", "message": said, "results": list(telling)}
 
 
 def _telling(result: Document) -> bool:

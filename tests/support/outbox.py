@@ -17,7 +17,7 @@ from adapters.events import EventsKey, EventsStore, Outgoing
 from adapters.events.tables import OUTBOX
 from adapters.outbox import put
 from adapters.outbox.config import Limits, RetryConfig
-from adapters.outbox.delivery import Delivery
+from adapters.outbox.delivery import Delivery, Sign
 from adapters.outbox.embedded import EmbeddedQueue
 from adapters.outbox.relay import Queue, Relay
 from adapters.outbox.rows import State
@@ -163,6 +163,7 @@ async def running_relay(
     limits: Callable[[str], Limits] = lambda _: UNHURRIED,
     queue: MakeQueue | None = None,
     name: str = "access",
+    sign: Sign = dict,
 ) -> AsyncIterator[Bench]:
     """Run a relay until the block ends."""
     access = AccessStore(folder / f"{name}.sqlite", AccessKey(bytes(32)), access_days=1, transaction_days=1)
@@ -170,7 +171,7 @@ async def running_relay(
     metrics = Metrics()
     watch = Watch(metrics, timedelta(minutes=60))
     waker = Waker()
-    delivery = Delivery(store, access, transport, sender_id=SENDER, sign=lambda each: each, retry=retry, watch=watch)
+    delivery = Delivery(store, access, transport, sender_id=SENDER, sign=sign, retry=retry, watch=watch)
     way = EmbeddedQueue(store, delivery, waker, limits) if queue is None else queue(store, delivery, waker)
     relay = Relay(store, way, waker, watch, keep_days=30)
     try:

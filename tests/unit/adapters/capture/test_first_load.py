@@ -1,4 +1,4 @@
-"""A first load sends each record once, in chunks, goes on after a kill, and an old state never wins over a newer one."""
+"""A first load sends each record once, in chunks, goes on after a kill, and no old state wins over a newer one."""
 
 import asyncio
 from collections.abc import Iterator

@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from adapters.events import EventsStore, open_events
 from adapters.events.tables import OUTBOX
-from adapters.outbox import backoff
+from adapters.outbox import backoff, embedded, relay
 from adapters.outbox.config import Limits, RetryConfig
 from adapters.outbox.rows import State
 from adapters.outbox.verdicts import Answer, Trouble
@@ -62,7 +62,8 @@ async def test_a_receiver_in_trouble_slows_no_other(store: EventsStore, tmp_path
               (RECEIVER, OTHER)]  # fmt: skip
     async with running_relay(store, tmp_path, Both()) as bench:
         await asyncio.to_thread(put_now, store, things)
-        await bench.until(lambda: len(other.applied) == 30)
+        await bench.until(lambda: sum(state is State.SENT for state in states(store).values()) == 30)
+    assert len(other.applied) == 30
     assert {key for key, state in states(store).items() if state is State.WAITING} == {
         each.key for each in things if each.receiver == RECEIVER
     }
@@ -102,6 +103,39 @@ async def test_one_event_that_spoils_a_message_dies_alone(store: EventsStore, tm
         await bench.until_over()
     assert sorted(references(receiver)) == ["0", "1", "2", "4", "5", "6"]
     assert {key for key, state in states(store).items() if state is State.DEAD} == {"3"}
+
+
+async def test_what_this_process_puts_leaves_at_once(
+    store: EventsStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody looks again for an hour: the put itself must wake the relay, for a new receiver and for a known one."""
+    for module in (embedded, relay):
+        monkeypatch.setattr(module, "POLL_SECONDS", 3600)
+    receiver = Receiver()
+    async with running_relay(store, tmp_path, receiver) as bench:
+        await asyncio.sleep(0.2)
+        for key in ("a", "b", "c"):
+            await asyncio.to_thread(put_now, store, [outgoing(key)])
+            await bench.until(lambda key=key: key in references(receiver))  # type: ignore[misc]  # each has its own
+            await asyncio.sleep(0.05)
+
+
+async def test_a_message_that_cannot_be_signed_is_dead_and_the_relay_goes_on(
+    store: EventsStore, tmp_path: Path
+) -> None:
+    def sign(document: dict[str, Any]) -> dict[str, Any]:
+        if "bad" in str(document):
+            raise ValueError
+        return document
+
+    receiver = Receiver()
+    put_now(
+        store, [outgoing("bad", person="a"), outgoing("good", person="b"), outgoing("x", person="c", receiver="no")]
+    )
+    async with running_relay(store, tmp_path, receiver, sign=sign) as bench:
+        await bench.until_over()
+    assert references(receiver) == ["good"]
+    assert states(store) == {"bad": State.DEAD, "good": State.SENT, "x": State.DEAD}
 
 
 async def test_after_its_attempts_a_message_is_dead(store: EventsStore, tmp_path: Path) -> None:
