@@ -21,6 +21,8 @@ from adapters.source import Connection, Source, SourceDefinition, ThreadedSource
 from adapters.source.calldefinition import CallDefinition
 from adapters.source.files import FilesSource
 from adapters.source.sql import SqlSource
+from adapters.writing.review import review_write
+from adapters.writing.tables import table_problems
 
 _CORRECT = "correct it; the page about adapters describes every key"
 _DECLARE = "declare them, if the standard needs them"
@@ -59,6 +61,8 @@ def _service(folder: Path, data: dict[str, Any]) -> Iterator[Finding]:
         return
     for name in (data["mapping"], *data.get("other_versions", ())):
         yield from _mapping(located(folder, name), source)
+    if "write" in data:
+        yield from review_write(located(folder, data["write"]))
 
 
 def _mapping(path: Path, source: SourceDefinition) -> Iterator[Finding]:
@@ -92,6 +96,7 @@ async def look_at_data(
             problem = "the service answers, but has no 'stream': its records were not looked at"
             remedy = "declare a stream if the service can list its records, or try single records with `adapter try`"
             return [*found, Finding(Level.NOTE, service.source.file, "stream", problem, remedy)]
+        found += await asyncio.to_thread(_written, service, source)
         return [*found, *await _count(source, [*service.mappings.values()], limit, tell)]
     except SourceError as error:
         return [Finding(Level.ERROR, service.source.file, "source", str(error), "compare the file with the source")]
@@ -118,6 +123,18 @@ def _table_findings(core: SqlSource) -> list[Finding]:
         problem = f"the tables have columns that are not mentioned: {', '.join(others)}"
         found.append(Finding(Level.NOTE, file, "record.fields", problem, _DECLARE))
     return found
+
+
+def _written(service: ServiceConfig, source: Source) -> list[Finding]:
+    """Tell what a write file names that the database does not have."""
+    core, write = source.core if isinstance(source, ThreadedSource) else None, service.write
+    if write is None or not isinstance(core, SqlSource):
+        return []
+    problems = core.read(lambda connection: list(table_problems(connection, write)))
+    return [
+        Finding(Level.ERROR, write.file, key, problem, "compare the file with the database")
+        for key, problem in problems
+    ]
 
 
 def _file_findings(core: FilesSource) -> Iterator[Finding]:
