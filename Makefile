@@ -27,6 +27,8 @@ bench: .venv/dev
 	.venv/bin/python -m bench.batch
 	.venv/bin/python -m bench.contracts
 	.venv/bin/python -m bench.mapping
+	.venv/bin/python -m bench.writing
+	.venv/bin/python -m bench.crosswalk
 
 # For developers: choose the newest versions that pyproject.toml allows. Setuptools is locked too, because it installs this project.
 lock:
