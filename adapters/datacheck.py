@@ -29,6 +29,9 @@ from adapters.source import (
 from adapters.source.calldefinition import CallDefinition
 from adapters.source.files import FilesSource
 from adapters.source.sql import SqlSource
+from adapters.writing.definition import WriteDefinition
+from adapters.writing.loading import load_write
+from adapters.writing.tables import table_problems
 
 _DECLARE: Final = "declare them, if the standard needs them"
 _AGAIN: Final = "correct the errors of the files, then check again"
@@ -44,6 +47,7 @@ class Looking:
         source: where its records are.
         mappings: those that can run at all; rules that read what the source does not have are left out.
         unjudged: those of the mappings that are not whole, so that what they make is no record of the standard.
+        write: its write file; None when it takes nothing in, or that file has errors.
     """
 
     code: str
@@ -51,6 +55,7 @@ class Looking:
     source: SourceDefinition
     mappings: tuple[CompiledMapping, ...]
     unjudged: frozenset[str]
+    write: WriteDefinition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,8 @@ def plan(path: Path) -> Plan:
             skipped.append(_skipped(error.file, error.key, problem))
             continue
         mappings, unjudged = _mappings(folder, each, source, skipped)
-        services.append(Looking(each["code"], connection, source, mappings, unjudged))
+        write = _write(folder, each, skipped)
+        services.append(Looking(each["code"], connection, source, mappings, unjudged, write))
     return Plan(tuple(services), tuple(skipped))
 
 
@@ -103,6 +109,15 @@ def _mappings(
             problem = f"these rules were not tried, since the source lacks what they read: {', '.join(left_out)}"
             skipped.append(_skipped(mapping.file, "rules", problem))
     return tuple(mappings), frozenset(unjudged)
+
+
+def _write(folder: Path, data: Mapping[str, Any], skipped: list[Finding]) -> WriteDefinition | None:
+    try:
+        return load_write(located(folder, data["write"])) if "write" in data else None
+    except ConfigError as error:
+        problem = "whether the database has what is written was not looked at: the write file has errors"
+        skipped.append(_skipped(error.file, error.key, problem))
+        return None
 
 
 def _skipped(file: str, place: str, problem: str) -> Finding:
@@ -130,6 +145,7 @@ async def look_at_data(
             problem = "the service answers, but has no 'stream': its records were not looked at"
             remedy = "declare a stream if the service can list its records, or try single records with `adapter try`"
             return [*found, Finding(Level.NOTE, service.source.file, "stream", problem, remedy)]
+        found += await asyncio.to_thread(_written, service.write, source)
         return [*found, *await _count(source, service, limit, tell)]
     except SourceError as error:
         remedy = "compare the file with the source; its records were not looked at"
@@ -161,6 +177,16 @@ def _table_findings(core: SqlSource) -> list[Finding]:
         problem = f"the tables have columns that are not mentioned: {', '.join(others)}"
         found.append(Finding(Level.NOTE, file, "record.fields", problem, _DECLARE))
     return found
+
+
+def _written(write: WriteDefinition | None, source: Source) -> list[Finding]:
+    """Tell what a write file names that the database does not have."""
+    core = source.core if isinstance(source, ThreadedSource) else None
+    if write is None or not isinstance(core, SqlSource):
+        return []
+    problems = core.read(lambda connection: list(table_problems(connection, write)))
+    remedy = "compare the file with the database"
+    return [Finding(Level.ERROR, write.file, key, problem, remedy) for key, problem in problems]
 
 
 def _file_findings(core: FilesSource) -> Iterator[Finding]:
