@@ -12,6 +12,7 @@ from spean import (
     usage_adapter,
     usage_archive,
     usage_contract,
+    usage_crosswalk,
     usage_evidence,
     usage_outbox,
     usage_publishing,
@@ -36,6 +37,7 @@ GROUPS: Final = (
         "contract", "the shared data standard: records, code lists, examples", "ស្តង់ដារទិន្នន័យរួម៖ កំណត់ត្រា បញ្ជីកូដ និងឧទាហរណ៍"
     ),
     Group("adapter", "a programme's data in the shared standard", "ទិន្នន័យកម្មវិធី តាមស្តង់ដាររួម"),
+    Group("crosswalk", "which numbers of which registries are one person", "លេខណា នៅបញ្ជីណា ជារបស់បុគ្គលតែម្នាក់"),
     Group("outbox", "what an adapter has to tell others", "អ្វីដែលអាដាប់ទ័រត្រូវជូនដំណឹងដល់អ្នកដទៃ"),
     Group("subscription", "who is told of changes, and questions answered later", "ការជាវព្រឹត្តិការណ៍ និងសំណួរឆ្លើយតាមក្រោយ"),
     Group("sandbox", "a whole instance on this computer", "ប្រព័ន្ធសាកល្បងទាំងមូល លើកុំព្យូទ័រនេះ"),
@@ -298,8 +300,23 @@ COMMANDS: Final = (
         "spean.commands.adapter_try:run",
         "show one record before and after, with the rule behind each value",
         "បង្ហាញកំណត់ត្រាមួយ មុន និងក្រោយ ព្រមទាំងវិធាននៃតម្លៃនីមួយៗ",
-        ("spean adapter try ADAPTER.yaml record.json", "spean adapter try ADAPTER.yaml --id-file id.txt"),
+        (
+            "spean adapter try ADAPTER.yaml record.json",
+            "spean adapter try ADAPTER.yaml --id-file id.txt",
+            "spean adapter try ADAPTER.yaml --write sent.json",
+        ),
         usage_adapter.try_arguments,
+    ),
+    Command(
+        ("adapter", "conflicts"),
+        "spean.commands.adapter_conflicts:run",
+        "list what both a sender and your staff changed, and decide about one",
+        "បង្ហាញអ្វីដែលទាំងអ្នកផ្ញើ និងបុគ្គលិកបានកែ ហើយសម្រេចលើមួយ",
+        (
+            "spean adapter conflicts ADAPTER.yaml --values",
+            "spean adapter conflicts ADAPTER.yaml --decide 42 sent",
+        ),
+        usage_adapter.conflicts_arguments,
     ),
     Command(
         ("adapter", "export"),
@@ -329,6 +346,44 @@ COMMANDS: Final = (
     *usage_outbox.COMMANDS,
     *usage_subscription.COMMANDS,
     Command(
+        ("crosswalk", "build"),
+        "spean.commands.crosswalk_build:run",
+        "read registries and link their records with persons; again at any time",
+        "អានបញ្ជីនានា ហើយភ្ជាប់កំណត់ត្រាទៅនឹងបុគ្គល",
+        (
+            "spean crosswalk build CROSSWALK.yaml spr.yaml idpoor.yaml nssf.yaml",
+            "spean crosswalk build CROSSWALK.yaml --from nssf=members.jsonl",
+        ),
+        usage_crosswalk.build_arguments,
+    ),
+    Command(
+        ("crosswalk", "review"),
+        "spean.commands.crosswalk_review:run",
+        "look at pairs that wait, side by side, and decide: one person or two",
+        "ពិនិត្យគូដែលរង់ចាំ ទន្ទឹមគ្នា ហើយសម្រេច៖ បុគ្គលម្នាក់ ឬពីរ",
+        (
+            "spean crosswalk review CROSSWALK.yaml",
+            "spean crosswalk review CROSSWALK.yaml --decide 12-a1b2c3 same --reason 'asked the commune'",
+        ),
+        usage_crosswalk.review_arguments,
+    ),
+    Command(
+        ("crosswalk", "show"),
+        "spean.commands.crosswalk_show:run",
+        "show a person's numbers, and why each record is linked",
+        "បង្ហាញលេខរបស់បុគ្គលម្នាក់ និងមូលហេតុនៃការភ្ជាប់នីមួយៗ",
+        ("spean crosswalk show CROSSWALK.yaml --id SPID:-",),
+        usage_crosswalk.show_arguments,
+    ),
+    Command(
+        ("crosswalk", "duplicates"),
+        "spean.commands.crosswalk_duplicates:run",
+        "list what does not fit together, as the owners are told",
+        "បង្ហាញអ្វីដែលមិនស៊ីគ្នា ដូចដែលម្ចាស់កំណត់ត្រាត្រូវបានប្រាប់",
+        ("spean crosswalk duplicates CROSSWALK.yaml", "spean crosswalk duplicates CROSSWALK.yaml --json"),
+        usage_crosswalk.duplicates_arguments,
+    ),
+    Command(
         ("access-report",),
         "spean.commands.access_report:run",
         "answer a citizen: who looked at my data, when, why, and at what",
@@ -336,6 +391,7 @@ COMMANDS: Final = (
         (
             "spean access-report --spid - --sandbox sandbox",
             "spean access-report --id KHM_ID:- ADAPTER.yaml --lang km",
+            "spean access-report --id LOCAL_ID@idpoor:- --id LOCAL_ID@mosvy-disability:- --sandbox sandbox",
         ),
         report_arguments,
     ),

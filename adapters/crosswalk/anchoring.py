@@ -90,10 +90,10 @@ class Anchoring:
                 connection.execute(update(table).where(table.c.id == kept.id).values(into=target.id))
                 self._move(connection, kept.id, target.id, at)
         for spid, person in changed.items():
-            kept = before.get(spid)
-            if kept is not None and kept.state == MERGED and not person.replaced_by:
-                connection.execute(update(table).where(table.c.id == kept.id).values(into=None))
-                self._move_back(connection, kept, at)
+            was = before.get(spid)
+            if was is not None and was.state == MERGED and not person.replaced_by:
+                connection.execute(update(table).where(table.c.id == was.id).values(into=None))
+                self._move_back(connection, was, at)
 
     def _move(self, connection: Connection, old: int, new: int, at: datetime) -> None:
         """The records of a SPID that was merged are those of the one that counts now."""

@@ -37,6 +37,7 @@ class Registry:
         where: persons stand in its records.
         unique: whether it promises to have nobody twice.
         owner: the client that is told of what does not fit; empty: nobody is.
+        fed_by: the adapter and its service whose records hold the persons, as ``adapter/service``.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Registry:
     where: Where
     unique: bool
     owner: str
+    fed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def _registry(file: str, name: str, data: Mapping[str, Any]) -> Registry:
         data.get("household", defaults.household),
         data.get("key", LOCAL),
     )
-    return Registry(name, data["code"], where, data["unique"], data.get("owner", ""))
+    return Registry(name, data["code"], where, data["unique"], data.get("owner", ""), data.get("fed_by", ""))
 
 
 def _levels(file: str, key: str, data: Mapping[str, list[str]]) -> dict[str, frozenset[str]]:

@@ -4,6 +4,7 @@ It refuses to know any registry: where persons stand in its records is declared.
 of a record.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
@@ -11,6 +12,7 @@ from typing import Any, Final, Self
 
 Record = Mapping[str, Any]
 _UNKNOWN_SEX: Final = "unknown"
+_TORN: Final = re.compile("[\ud800-\udfff]")
 LOCAL: Final = "LOCAL_ID"
 
 
@@ -146,8 +148,8 @@ def _at(record: object, path: str) -> Iterator[Record]:
 
 def _numbers(code: str, data: object) -> Iterator[Number]:
     for each in _at(data, "."):
-        kind, value = each.get("identifier_type"), each.get("identifier_value")
-        if isinstance(kind, str) and isinstance(value, str):
+        kind, value = _text(each.get("identifier_type")), _text(each.get("identifier_value"))
+        if kind and value:
             yield number(kind, value, code)
 
 
@@ -184,4 +186,5 @@ def _sex(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    """Return a text; empty for what is none, or cannot be written: half a pair of surrogates."""
+    return value if isinstance(value, str) and not _TORN.search(value) else ""

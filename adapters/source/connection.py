@@ -16,12 +16,19 @@ from adapters.source.engines import read_url
 
 MAX_SECRET_BYTES: Final = 64 * 1024  # no key or password is longer: it is the wrong file
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_NEEDS: Final = {"sql": ("url",), "rest": ("url",), "soap": ("wsdl",), "files": ("folder",)}
+_NEEDS: Final = {
+    "sql": ("url",),
+    "rest": ("url",),
+    "soap": ("wsdl",),
+    "files": ("folder",),
+    "crosswalk": ("url", "key_file", "declaration"),
+}
 _TAKES: Final = {
     "sql": {"url", "password_file"},
     "rest": {"url", "oauth2", "api_key", "ca_file"},
     "soap": {"url", "wsdl", "username", "password_file", "ca_file"},
     "files": {"folder", "index"},
+    "crosswalk": {"url", "password_file", "key_file", "declaration"},
 }
 
 
@@ -112,7 +119,20 @@ class FilesConnection:
     kind: str = "files"
 
 
-Connection = SqlConnection | RestConnection | SoapConnection | FilesConnection
+@dataclass(frozen=True, slots=True)
+class CrosswalkConnection:
+    """The database of a crosswalk, the key of its values, and the file that declares how it decides."""
+
+    file: str
+    url: str
+    password: SecretFile | None
+    key_file: Path
+    declaration: str
+    folder: Path
+    kind: str = "crosswalk"
+
+
+Connection = SqlConnection | RestConnection | SoapConnection | FilesConnection | CrosswalkConnection
 
 
 def read_connection(data: Any, *, file: str, folder: Path) -> Connection:  # noqa: ANN401  # what the YAML has there
@@ -141,6 +161,9 @@ def read_connection(data: Any, *, file: str, folder: Path) -> Connection:  # noq
         case "files":
             inbox = base / data["folder"]
             return FilesConnection(file, inbox, base / data.get("index", f"{inbox}.index"))
+        case "crosswalk":
+            url, password = _sql_url(file, base, data["url"]), _secret(file, base, data, "password_file")
+            return CrosswalkConnection(file, url, password, base / data["key_file"], data["declaration"], base)
         case _:
             return SqlConnection(file, _sql_url(file, base, data["url"]), _secret(file, base, data, "password_file"))
 

@@ -1,4 +1,4 @@
-"""Reads a source file of any kind: SQL tables, a service that is called, or files in a folder.
+"""Reads a source file of any kind: SQL tables, a service that is called, files in a folder, or the crosswalk.
 
 It refuses a kind that it does not know, and a file that its kind's schema refuses, naming file, key and rule.
 What is read is a :class:`~adapters.source.definition.SourceDefinition`; ``open_source`` makes a source of it.
@@ -9,11 +9,23 @@ from typing import Any, Final
 
 from adapters import yamlfile
 from adapters.source.calldefinition import call_definition
+from adapters.source.crosswalkdefinition import crosswalk_definition
 from adapters.source.definition import SourceDefinition, sql_definition
 from adapters.source.filesdefinition import files_definition
 
-_SCHEMAS: Final = {"sql": "source", "rest": "source-calls", "soap": "source-calls", "files": "source-files"}
-_READERS: Final = {"source": sql_definition, "source-calls": call_definition, "source-files": files_definition}
+_SCHEMAS: Final = {
+    "sql": "source",
+    "rest": "source-calls",
+    "soap": "source-calls",
+    "files": "source-files",
+    "crosswalk": "source-crosswalk",
+}
+_READERS: Final = {
+    "source": sql_definition,
+    "source-calls": call_definition,
+    "source-files": files_definition,
+    "source-crosswalk": crosswalk_definition,
+}
 
 
 def load_source(path: Path) -> SourceDefinition:

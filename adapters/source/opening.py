@@ -6,7 +6,14 @@ The registry API and the command line call it and know only :class:`~adapters.so
 
 from adapters.errors import ConfigError
 from adapters.source.calls import CallSource
-from adapters.source.connection import Connection, FilesConnection, RestConnection, SoapConnection, SqlConnection
+from adapters.source.connection import (
+    Connection,
+    CrosswalkConnection,
+    FilesConnection,
+    RestConnection,
+    SoapConnection,
+    SqlConnection,
+)
 from adapters.source.definition import SourceDefinition
 from adapters.source.files import FilesSource
 from adapters.source.protocol import Source, ThreadedSource
@@ -42,3 +49,8 @@ def open_source(definition: SourceDefinition, connection: Connection, *, connect
         case SoapConnection():
             caller = SoapCaller(definition, connection, threads=connections)
             return CallSource(definition, caller, connections=connections)
+        case CrosswalkConnection():
+            # Loaded here: the crosswalk is made of sources too, and only its own adapter needs it.
+            from adapters.crosswalk.source import CrosswalkSource  # noqa: PLC0415 - as above
+
+            return ThreadedSource(CrosswalkSource(definition, connection), threads=connections)

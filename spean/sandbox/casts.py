@@ -99,7 +99,11 @@ SPR: Final = Institution(
     "បញ្ជីគាំពារសង្គម",
     "SPR",
     "REGISTRY",
-    (Service("registration", "spr", "Registration"), Service("household", "spr", "Registration")),
+    (
+        Service("registration", "spr", "Registration"),
+        Service("household", "spr", "Registration"),
+        Service("crosswalk", "crosswalk", "Crosswalk"),
+    ),
 )
 DSPP: Final = Institution(
     9,
@@ -146,7 +150,7 @@ FULL: Final = Cast(
     {"nodes-1": ("nsaf", "mop", "nssf", "moeys", "sfis"), "nodes-2": ("npca", "mosvy", "spr", "dspp")},
     {
         "adapters-1": ("idpoor", "nsaf-pregnancy", "nsaf-family-package", "spr", "dspp"),
-        "adapters-2": ("pmrs", "moeys-scholarships", "school-feeding", "mosvy-disability"),
+        "adapters-2": ("pmrs", "moeys-scholarships", "school-feeding", "mosvy-disability", "crosswalk"),
         "adapters-nssf": ("nssf",),  # alone, so that a story can take one operator down
     },
     ("pmrs", "mosvy-disability"),

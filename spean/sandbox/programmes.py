@@ -70,6 +70,9 @@ def _source(programme: str, layout: Layout, ports: Ports) -> Mapping[str, Any]:
     registry = str(layout.registries / registry_of(programme))
     if programme in FOLDERS:
         return {"kind": "files", "folder": registry}
+    if programme == "crosswalk":  # empty until `spean crosswalk build`, which takes longer than a start may
+        key, declaration = str(layout.registries / "crosswalk.key"), "package:crosswalk/crosswalk.yaml"
+        return {"kind": "crosswalk", "url": f"sqlite:///{registry}", "key_file": key, "declaration": declaration}
     if programme not in ports.sources:
         return {"kind": "sql", "url": f"sqlite:///{registry}"}
     url, secret = f"http://{LOOPBACK}:{ports.source(programme)}", layout.secret(programme).name

@@ -4,8 +4,9 @@ It refuses to be the relay: it sends each waiting row once, in order, and writes
 is the sender's subsystem, as its security server writes it.
 """
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp import web
 from sqlalchemy import Connection, select, update
 
 from adapters.composition import Parts, compose
@@ -45,8 +47,9 @@ class Applied:
     events: list[Event] = field(default_factory=list)
 
     def receive(self, _connection: Connection, _sender: str, events: Sequence[Event], _at: datetime) -> list[Result]:
-        """Take everything but the gone."""
-        self.events += events
+        """Take everything but the gone, each event once."""
+        known = {each.event_id for each in self.events}
+        self.events += [each for each in events if each.event_id not in known]
         return [
             Result(each.event_id, Status.REJECTED, "is not known here") if each.event_type == "REMOVE"
             else Result(each.event_id, Status.SUCCEEDED)
@@ -129,6 +132,52 @@ def make_client(folder: Path, **more: Any) -> Path:
     """Write the adapter that asks."""
     folder.mkdir(exist_ok=True)
     return make_adapter(folder, **{"sender_id": CLIENT, "events": EVENTS, **more})
+
+
+class Bus:
+    """Plays both security servers: takes what adapters send, and gives it to the adapter of the named subsystem."""
+
+    def __init__(self) -> None:
+        self.adapters: dict[str, Adapter] = {}
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        """Serve, and give the URL of the client port."""
+        app = web.Application()
+        app.router.add_post("/r1/{tail:.*}", self._carry)
+        server = await HttpServer.start(app, [Listen("127.0.0.1", 0)], shutdown_seconds=2)
+        try:
+            yield f"http://{server.addresses[0]}"
+        finally:
+            await server.close()
+
+    async def _carry(self, request: web.Request) -> web.Response:
+        parts = request.match_info["tail"].split("/")
+        there = self.adapters.get("/".join(parts[:4]))
+        if there is None:
+            fault = {"type": "Server.ServerProxy.ServiceFailed.HttpError", "message": "away", "detail": "1"}
+            return web.json_response(fault, status=500, headers={"X-Road-Error": fault["type"]})
+        try:
+            said = await there.post("/" + "/".join(parts[5:]), await request.read(), request.headers["X-Road-Client"])
+        except aiohttp.ClientError:
+            return web.Response(status=503)
+        return web.json_response(said[1], status=said[0])
+
+
+@asynccontextmanager
+async def working(bus: Bus, path: Path, receiver: Applied | None = None) -> AsyncIterator[Adapter]:
+    """Serve an adapter on the bus, with all that runs beside it, until it is killed at the end."""
+    async with running(path, receiver) as adapter, asyncio.TaskGroup() as group:
+        bus.adapters[adapter.client] = adapter
+        tasks = [group.create_task(_job(each)) for each in adapter.parts.jobs]
+        yield adapter
+        del bus.adapters[adapter.client]
+        for each in tasks:
+            each.cancel()
+
+
+async def _job(job: Callable[[], Awaitable[None]]) -> None:
+    await job()
 
 
 @asynccontextmanager

@@ -1,0 +1,111 @@
+"""``spean crosswalk build``: reads registries and links their records with persons; it may be run again at any time.
+
+It refuses to hold a registry in memory. What a human decided stays; records that are as before are left alone.
+"""
+
+import argparse
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from adapters.config import AdapterConfig, load_config
+from adapters.crosswalk.definition import Definition
+from adapters.crosswalk.opening import Opened
+from adapters.crosswalk.people import Person
+from adapters.crosswalk.taking import BATCH, Taken
+from adapters.errors import ConfigError, SourceError
+from adapters.mapping.counting import RefusedRecord, standard
+from adapters.services import ServiceConfig
+from adapters.source import open_source
+from spean.commands.common import told
+from spean.commands.crosswalk_open import opened
+from spean.commands.progress import Bar
+from spean.errors import CommandError, UsageError
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read all registries that were named, the one that gives SPIDs first."""
+    with told(ConfigError, SourceError), opened(arguments.config) as crosswalk:
+        definition = crosswalk.crosswalk.definition
+        exports = dict(_export(definition, each) for each in arguments.exports)
+        services = dict(_services(definition, [load_config(each) for each in arguments.adapters]))
+        named = [each for each in definition.registries if each in exports or each in services]
+        if not named:
+            raise UsageError("Name adapter files of registries, or exports with --from.")
+        for name in sorted(named, key=lambda each: each != definition.anchor):
+            records = _lines(exports[name]) if name in exports else _records(*services[name])
+            print(_told(name, asyncio.run(_take(crosswalk, name, records))), flush=True)
+    return 0
+
+
+def _export(definition: Definition, text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not equals or name not in definition.registries:
+        raise UsageError(f"--from is REGISTRY=FILE, with one of {', '.join(definition.registries)}.")
+    return name, Path(path)
+
+
+def _services(
+    definition: Definition, configs: list[AdapterConfig]
+) -> Iterator[tuple[str, tuple[AdapterConfig, ServiceConfig]]]:
+    """Yield each registry that an adapter feeds, with the service of it."""
+    for name, registry in definition.registries.items():
+        for config in configs:
+            for service in config.services:
+                if registry.fed_by == f"{config.adapter}/{service.code}":
+                    yield name, (config, service)
+
+
+async def _records(config: AdapterConfig, service: ServiceConfig) -> AsyncIterator[Mapping[str, Any]]:
+    """Yield what the standard takes; `spean adapter check --against-data` counts the rest."""
+    source = open_source(service.source, config.connection, connections=1)
+    try:
+        async for placed in source.stream():
+            try:
+                yield standard(service.mapping, placed.record)
+            except RefusedRecord:
+                continue
+    finally:
+        await source.close()
+
+
+async def _lines(path: Path) -> AsyncIterator[Mapping[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise CommandError(f"{path}, line {number}, is no JSON. Export the registry again.") from error
+            if not isinstance(record, dict):
+                raise CommandError(f"{path}, line {number}, is no record. Export the registry again.")
+            yield record
+
+
+async def _take(crosswalk: Opened, name: str, records: AsyncIterator[Mapping[str, Any]]) -> Taken:
+    taken, waiting, done = Taken(), list[Person](), 0
+    with Bar(name) as bar:
+        async for record in records:
+            waiting += crosswalk.crosswalk.definition.persons(name, record)
+            done += 1
+            if len(waiting) >= BATCH:
+                taken.add(await _write(crosswalk, name, waiting))
+                waiting = []
+                bar.show(done, None)
+        taken.add(await _write(crosswalk, name, waiting))
+    return taken
+
+
+async def _write(crosswalk: Opened, name: str, people: list[Person]) -> Taken:
+    take = partial(crosswalk.crosswalk.take_persons, registry=name, people=people, at=datetime.now(UTC))
+    return await crosswalk.store.write(take)
+
+
+def _told(name: str, taken: Taken) -> str:
+    return (
+        f"{name}: {taken.linked:,} linked, {taken.review:,} for review, {taken.open:,} with nobody, "
+        f"{taken.unchanged:,} as before, {taken.findings:,} findings"
+    )
