@@ -4,7 +4,7 @@ It refuses unknown keys and files that do not fit together; every message names 
 :func:`adapters.serve.serve` reads it; :func:`adapter_yaml` writes one for a packaged programme.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -142,6 +142,21 @@ def _check_publishing(file: str, data: Mapping[str, Any], services: Sequence[Ser
 def read_data(path: Path) -> dict[str, Any]:
     """Return what stands in an adapter file, without the files that it names; raises :class:`ConfigError`."""
     return yamlfile.parse(yamlfile.read(path), partial(_schema, str(path)), name=str(path))
+
+
+def own_errors(path: Path, data: Mapping[str, Any]) -> Iterator[ConfigError]:
+    """Yield what is wrong in an adapter file itself, part by part, whatever the files say that it names."""
+    file, folder = str(path), path.resolve().parent
+    parts: list[Callable[[], object]] = [
+        lambda: _callers(file, folder, _listen(file, "listen", data["listen"]), data),
+        lambda: _listen(file, "metrics", data["metrics"]) if "metrics" in data else None,
+        lambda: read_connection(data["source"], file=file, folder=folder),
+    ]
+    for part in parts:
+        try:
+            part()
+        except ConfigError as error:
+            yield error
 
 
 def _schema(file: str, document: object) -> str:

@@ -300,8 +300,23 @@ COMMANDS: Final = (
         "spean.commands.adapter_try:run",
         "show one record before and after, with the rule behind each value",
         "បង្ហាញកំណត់ត្រាមួយ មុន និងក្រោយ ព្រមទាំងវិធាននៃតម្លៃនីមួយៗ",
-        ("spean adapter try ADAPTER.yaml record.json", "spean adapter try ADAPTER.yaml --id-file id.txt"),
+        (
+            "spean adapter try ADAPTER.yaml record.json",
+            "spean adapter try ADAPTER.yaml --id-file id.txt",
+            "spean adapter try ADAPTER.yaml --write sent.json",
+        ),
         usage_adapter.try_arguments,
+    ),
+    Command(
+        ("adapter", "conflicts"),
+        "spean.commands.adapter_conflicts:run",
+        "list what both a sender and your staff changed, and decide about one",
+        "បង្ហាញអ្វីដែលទាំងអ្នកផ្ញើ និងបុគ្គលិកបានកែ ហើយសម្រេចលើមួយ",
+        (
+            "spean adapter conflicts ADAPTER.yaml --values",
+            "spean adapter conflicts ADAPTER.yaml --decide 42 sent",
+        ),
+        usage_adapter.conflicts_arguments,
     ),
     Command(
         ("adapter", "export"),
@@ -376,6 +391,7 @@ COMMANDS: Final = (
         (
             "spean access-report --spid - --sandbox sandbox",
             "spean access-report --id KHM_ID:- ADAPTER.yaml --lang km",
+            "spean access-report --id LOCAL_ID@idpoor:- --id LOCAL_ID@mosvy-disability:- --sandbox sandbox",
         ),
         report_arguments,
     ),

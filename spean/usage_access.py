@@ -9,12 +9,16 @@ from pathlib import Path
 
 def report_arguments(parser: argparse.ArgumentParser) -> None:
     """Say whose data, and in which adapters' records."""
-    person = parser.add_mutually_exclusive_group(required=True)
-    person.add_argument(
+    parser.add_argument(
         "--spid", metavar="VALUE", help="the person's SPID; - asks for it, so that it is not in the list of processes"
     )
-    person.add_argument(
-        "--id", metavar="TYPE:VALUE", help="another identifier, such as KHM_ID:012345678; a VALUE of - asks for it"
+    parser.add_argument(
+        "--id",
+        metavar="TYPE[@ADAPTER]:VALUE",
+        action="append",
+        default=[],
+        help="another identifier of the person, such as KHM_ID:012345678; may be repeated. A VALUE of - asks for it. "
+        "A number of one registry needs its adapters' names: LOCAL_ID@idpoor:-, LOCAL_ID@idpoor,spr:-",
     )
     parser.add_argument("adapters", type=Path, nargs="*", metavar="ADAPTER.yaml", help="the adapters to look in")
     parser.add_argument("--sandbox", type=Path, metavar="DIR", help="all adapters of a sandbox, in place of files")

@@ -5,6 +5,9 @@ It refuses to do what they do, as the table of commands in ``usage``, which name
 
 import argparse
 from pathlib import Path
+from typing import Final
+
+_PAGE: Final = 50
 
 
 def check_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +25,26 @@ def try_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a record as the source gives it (JSON)")
     parser.add_argument("--id", metavar="TYPE:VALUE", help="take the record from the source, such as EQUITY_CARD:123")
     parser.add_argument("--id-file", type=Path, metavar="FILE", help="as --id, from a file: nobody sees it in `ps`")
+    write_arguments(parser)
     _service(parser)
+
+
+def write_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a record would do that another institution sends."""
+    parser.add_argument(
+        "--write", type=Path, metavar="RECORD.json", help="a record of the standard: show what it would change here"
+    )
+    parser.add_argument("--sender", metavar="CLIENT", help="who sends it; with --write (default: the first that may)")
+
+
+def conflicts_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which conflicts, or which one to decide."""
+    _config(parser)
+    parser.add_argument("--all", action="store_true", help="also those that were decided")
+    parser.add_argument("--values", action="store_true", help="show both values, which are personal data")
+    parser.add_argument("--after", type=int, default=0, metavar="NUMBER", help="continue after this one")
+    parser.add_argument("--limit", type=int, default=_PAGE, metavar="N", help="at most so many (default: %(default)s)")
+    parser.add_argument("--decide", nargs=2, metavar=("NUMBER", "SIDE"), help="decide one: SIDE is sent or local")
 
 
 def new_arguments(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One search as the report reads it: who, when, why, by which attributes, and which fields left."""
+    """One search as the report reads it: who, when, why, by which attributes, and which fields left.
+
+    ``user`` is who asked in the client's system, in its own words; empty when it did not say.
+    """
 
     at: datetime
     service: str
@@ -30,6 +33,7 @@ class Found:
     client: str
     via: str
     xroad_id: str
+    user: str
     purpose: str | None
     basis: str | None
     asked_by: tuple[str, ...]

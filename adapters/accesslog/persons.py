@@ -23,6 +23,17 @@ _AT_MOST: Final = 100  # records of one person, such as payments; what stands in
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """An identifier that the citizen gives, and at which adapters it is theirs; none named: it is everywhere.
+
+    A number of one registry means another person in another: it is looked for where it was issued, and nowhere else.
+    """
+
+    person: PersonId
+    adapters: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """By which identifiers a person stands in each adapter's records, and which adapters could not be asked."""
 
@@ -35,33 +46,40 @@ class Known:
         return self.everywhere | self.local.get(config.file, frozenset())
 
 
-async def identifiers_of(person: PersonId, configs: Sequence[AdapterConfig]) -> Known:
-    """Ask the adapters' own sources which identifiers stand beside the one that is given.
+async def identifiers_of(given: Iterable[Given], configs: Sequence[AdapterConfig]) -> Known:
+    """Ask the adapters' own sources which identifiers stand beside those that are given.
 
     Args:
-        person: what the citizen gives.
+        given: what the citizen gives, all of it their own.
         configs: the adapters to ask; a source that does not answer is left out and named.
     """
-    known, asked = {person}, set[PersonId]()
-    local: dict[str, frozenset[PersonId]] = {}
+    given = tuple(given)
+    everywhere = {each.person for each in given if not each.adapters}
+    bound = {
+        config.file: frozenset(each.person for each in given if config.adapter in each.adapters) for config in configs
+    }
+    local, asked = dict(bound), {config.file: set[PersonId]() for config in configs}
     silent: dict[str, None] = {}
     for _ in range(_ROUNDS):
-        fresh = {each for each in known - asked if each.kind not in SHARED}
-        if not fresh:
+        fresh = {file: _followed(everywhere | own) - asked[file] for file, own in bound.items()}
+        if not any(fresh.values()):
             break
-        asked |= fresh
         for config, found in zip(configs, await _all_beside(configs, fresh, silent), strict=True):
-            own = frozenset(each for each in found if each.kind == LOCAL)
-            local[config.file] = local.get(config.file, frozenset()) | own
-            known |= {each for each in found if each.kind != LOCAL and each.kind not in SHARED}
-    return Known(frozenset(known), local, tuple(silent))
+            asked[config.file] |= fresh[config.file]
+            local[config.file] |= {each for each in found if each.kind == LOCAL}
+            everywhere |= _followed(each for each in found if each.kind != LOCAL)
+    return Known(frozenset(everywhere), local, tuple(silent))
+
+
+def _followed(persons: Iterable[PersonId]) -> set[PersonId]:
+    return {each for each in persons if each.kind not in SHARED}
 
 
 async def _all_beside(
-    configs: Sequence[AdapterConfig], persons: Iterable[PersonId], silent: dict[str, None]
+    configs: Sequence[AdapterConfig], persons: Mapping[str, Iterable[PersonId]], silent: dict[str, None]
 ) -> list[set[PersonId]]:
     async with asyncio.TaskGroup() as together:
-        asked = [together.create_task(_beside(each, persons, silent)) for each in configs]
+        asked = [together.create_task(_beside(each, persons[each.file], silent)) for each in configs]
     return [each.result() for each in asked]
 
 

@@ -10,19 +10,24 @@ from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from adapters.accesslog.entries import Found, Outcome
 from adapters.accesslog.keys import AccessKey
+from adapters.accesslog.store import VERSION
 from adapters.errors import AccessLogError
 from adapters.subjects import PersonId
 
+# The columns and, per version of the file, where the user is: a record that no newer adapter has opened has none.
 _COLUMNS: Final = (
     "at, service, operation, client, via, xroad_id, purpose, basis, asked_by, outcome, reason, given, records"
 )
+_USER: Final = MappingProxyType({1: "NULL", VERSION: "user"})
 _SELECT: Final = (
-    f"SELECT {_COLUMNS} FROM access WHERE id IN (SELECT access_id FROM subject WHERE hash IN (%s)) ORDER BY id"  # noqa: S608  # our own names
+    f"SELECT {_COLUMNS}, %s FROM access WHERE id IN (SELECT access_id FROM subject WHERE hash IN (%s)) ORDER BY id"  # noqa: S608  # our own names
 )
+_Cell = str | bytes | int | None
 
 
 def find_accesses(path: Path, key: AccessKey, persons: Iterable[PersonId]) -> tuple[Found, ...]:
@@ -32,16 +37,19 @@ def find_accesses(path: Path, key: AccessKey, persons: Iterable[PersonId]) -> tu
         AccessLogError: there is no such file, or it is no access record.
     """
     hashes = sorted({key.person(each) for each in persons})
-    statement = _SELECT % ", ".join("?" * len(hashes))
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            return tuple(_found(row) for row in database.execute(statement, hashes))
+            [version] = database.execute("PRAGMA user_version").fetchone()
+            if version not in _USER:
+                raise AccessLogError(f"the access record {path} is of version {version}, this program reads {VERSION}")
+            statement = _SELECT % (_USER[version], ", ".join("?" * len(hashes)))
+            return tuple(_found(row, key) for row in database.execute(statement, hashes))
     except (sqlite3.Error, OSError) as error:
         raise AccessLogError(f"the access record {path} cannot be read: {error}") from error
 
 
-def _found(row: tuple[str | int | None, ...]) -> Found:
-    at, service, operation, client, via, xroad_id, purpose, basis, asked_by, outcome, reason, given, records = row
+def _found(row: tuple[_Cell, ...], key: AccessKey) -> Found:
+    at, service, operation, client, via, xroad_id, purpose, basis, asked_by, outcome, reason, given, records, user = row
     return Found(
         at=datetime.fromisoformat(str(at)),
         service=str(service),
@@ -49,6 +57,7 @@ def _found(row: tuple[str | int | None, ...]) -> Found:
         client=str(client),
         via=str(via),
         xroad_id=str(xroad_id),
+        user=(key.unseal(user) or b"").decode() if isinstance(user, bytes) else "",
         purpose=None if purpose is None else str(purpose),
         basis=None if basis is None else str(basis),
         asked_by=tuple(json.loads(str(asked_by))),

@@ -18,12 +18,12 @@ from adapters.accesslog.entries import AccessEntry, ItemStatus, Transaction
 from adapters.accesslog.keys import AccessKey
 from adapters.errors import AccessLogError
 
-VERSION: Final = 1
+VERSION: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE access (
     id INTEGER PRIMARY KEY, at TEXT NOT NULL, service TEXT NOT NULL, operation TEXT NOT NULL, client TEXT NOT NULL,
     via TEXT NOT NULL, xroad_id TEXT NOT NULL, purpose TEXT, basis TEXT, asked_by TEXT NOT NULL, outcome TEXT NOT NULL,
-    reason TEXT, given TEXT NOT NULL, records INTEGER NOT NULL);
+    reason TEXT, given TEXT NOT NULL, records INTEGER NOT NULL, user BLOB);
 CREATE INDEX access_at ON access (at);
 CREATE TABLE subject (
     hash BLOB NOT NULL, access_id INTEGER NOT NULL REFERENCES access (id) ON DELETE CASCADE,
@@ -39,10 +39,11 @@ CREATE TABLE reference (
     hash BLOB NOT NULL, message_id INTEGER NOT NULL REFERENCES message (id) ON DELETE CASCADE,
     PRIMARY KEY (hash, message_id)) WITHOUT ROWID;
 CREATE INDEX reference_message ON reference (message_id);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 """
+_FROM_1: Final = "ALTER TABLE access ADD COLUMN user BLOB; PRAGMA user_version = 2;"
 _INSERT: Final = """INSERT INTO access (at, service, operation, client, via, xroad_id, purpose, basis, asked_by,
-    outcome, reason, given, records) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    outcome, reason, given, records, user) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _SWEEP_EVERY: Final = timedelta(hours=6)
 _FOUND_AT_MOST: Final = 20  # messages of one transaction that an answer about it can tell of
 _T = TypeVar("_T")
@@ -115,6 +116,8 @@ class AccessStore:
         [version] = database.execute("PRAGMA user_version").fetchone()
         if version == 0:
             database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        elif version == 1:
+            database.executescript(f"BEGIN; {_FROM_1} COMMIT;")
         elif version != VERSION:
             raise sqlite3.DatabaseError(f"it is of version {version}, this program writes {VERSION}")
         self._database = database
@@ -148,7 +151,7 @@ class AccessStore:
         row = (
             _stamp(entry.at), entry.service, entry.operation, entry.client, entry.via, entry.xroad_id,
             entry.purpose, entry.basis, json.dumps(entry.asked_by), entry.outcome, entry.reason,
-            json.dumps(entry.given), entry.records,
+            json.dumps(entry.given), entry.records, self._key.seal(entry.user.encode()) if entry.user else None,
         )  # fmt: skip
         number = database.execute(_INSERT, row).lastrowid
         hashes = {self._key.person(each) for each in entry.subjects}

@@ -49,6 +49,7 @@ class Job:
     service: str
     client: str
     via: str
+    user: str
     xroad_id: str
     callback: ServiceAddress
     attempts: int
@@ -77,6 +78,7 @@ def store_job(
         "transaction_id": message.transaction_id,
         "body": dict(message.body),
         "via": caller.via,
+        "user": caller.user,
         "xroad_id": xroad_id,
     }
     connection.execute(
@@ -148,7 +150,9 @@ class Jobs:
 
     async def _run(self, job: Job) -> None:
         """Run one: 1 search, 2 record, 3 answer and be done, in one transaction."""
-        told = Circumstances(datetime.now(UTC), job.service, LATER_SEARCH.path, job.client, job.via, job.xroad_id)
+        told = Circumstances(
+            datetime.now(UTC), job.service, LATER_SEARCH.path, job.client, job.via, job.xroad_id, job.user
+        )
         ledger = Ledger(told)
         state = DONE
         try:
@@ -172,7 +176,7 @@ class Jobs:
 
     async def _answer(self, job: Job, ledger: Ledger) -> dict[str, Any]:
         service = self._services[job.service]
-        caller = Caller(job.client, job.via)
+        caller = Caller(job.client, job.via, job.user)
         try:
             return await service.answer_later(LATER_SEARCH, job.message, caller, ledger, job.correlation)
         except MessageRejected as rejection:
@@ -245,6 +249,7 @@ def _read(row: Row[Any], key: EventsKey) -> Job:
         service=row.service,
         client=row.client,
         via=told["via"],
+        user=told["user"],
         xroad_id=told["xroad_id"],
         callback=ServiceAddress.parse(row.callback),
         attempts=row.attempts,

@@ -151,6 +151,7 @@ class Digests:
             client=caller.client,
             via=caller.via,
             xroad_id=xroad_id,
+            user=caller.user,
             purpose=told["purpose"],
             basis=told["basis"],
             asked_by=(),

@@ -38,11 +38,17 @@ class _Codes:
 
 
 class Counting:
-    """What a mapping makes of the records that it is given, one after another."""
+    """What a mapping makes of the records that it is given, one after another.
 
-    def __init__(self, compiled: CompiledMapping) -> None:
+    Args:
+        compiled: the mapping.
+        judged: whether what it makes is held to the contract; not while the mapping is known to lack something.
+    """
+
+    def __init__(self, compiled: CompiledMapping, *, judged: bool = True) -> None:
         self._codes = _Codes()
         self._compiled = watched(compiled, self._codes)
+        self._make = standard if judged else _turned
         self.records = 0
         self.refused: Counter[str] = Counter()
 
@@ -50,7 +56,7 @@ class Counting:
         """Map one record and count what came of it."""
         self.records += 1
         try:
-            standard(self._compiled, record)
+            self._make(self._compiled, record)
         except RefusedRecord as reason:
             self.refused[str(reason)] += 1
 
@@ -89,14 +95,19 @@ class RefusedRecord(Exception):  # noqa: N818  # what became of one record
 
 def standard(compiled: CompiledMapping, record: Record) -> Record:
     """Return a record in the standard, judged by its contract; raises :class:`RefusedRecord`."""
+    turned = _turned(compiled, record)
     try:
-        turned = compiled.apply(record)
         contracts.validate(compiled.mapping.contract, compiled.mapping.contract_version, turned)
-    except RecordError as error:
-        raise RefusedRecord(f"{error.rule}, source path {error.source_path or '.'}: {error.problem}") from None
     except contracts.ContractViolation as error:
         raise RefusedRecord(f"breaks the contract: {without_positions(error)}") from None
     return turned
+
+
+def _turned(compiled: CompiledMapping, record: Record) -> Record:
+    try:
+        return compiled.apply(record)
+    except RecordError as error:
+        raise RefusedRecord(f"{error.rule}, source path {error.source_path or '.'}: {error.problem}") from None
 
 
 def without_positions(error: contracts.ContractViolation) -> str:

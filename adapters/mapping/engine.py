@@ -5,11 +5,11 @@ It refuses a mapping that leaves a field of its source unmentioned, because such
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapters.errors import ConfigError, RecordError
 from adapters.mapping.compiler import Run, Watch, compile_rules
-from adapters.mapping.model import Mapping, NestedRule, ValueRule, join, plain, walk
+from adapters.mapping.model import Mapping, NestedRule, Rule, ValueRule, join, plain, walk
 from adapters.mapping.paths import Record
 
 
@@ -54,6 +54,26 @@ def compile_mapping(mapping: Mapping, shape: Iterable[str] | None = None) -> Com
     return CompiledMapping(mapping, known, fields, compile_rules(mapping, mapping.rules))
 
 
+def without_unreadable(mapping: Mapping, shape: Iterable[str]) -> tuple[CompiledMapping, tuple[str, ...]]:
+    """Compile what can run of a mapping that does not fit its source: for checking, not for serving.
+
+    Returns:
+        The mapping without the rules that read what the source does not have, and which these are.
+    """
+    fields = frozenset(shape)
+    left_out = frozenset(rule for rule, path in _read_paths(mapping) if not _has(fields, path))
+    kept = replace(mapping, rules=tuple(_kept(mapping.rules, left_out)))
+    return CompiledMapping(kept, known_fields(mapping), fields, compile_rules(kept, kept.rules)), tuple(
+        sorted(left_out)
+    )
+
+
+def _kept(rules: Iterable[Rule], left_out: frozenset[str]) -> Iterator[Rule]:
+    for rule in rules:
+        if rule.label not in left_out:
+            yield replace(rule, rules=tuple(_kept(rule.rules, left_out))) if isinstance(rule, NestedRule) else rule
+
+
 def watched(compiled: CompiledMapping, watch: Watch) -> CompiledMapping:
     """Return the same mapping, seen at work: for checking and trying, not for serving."""
     mapping = compiled.mapping
@@ -92,21 +112,30 @@ def _counts(rule: ValueRule) -> bool:
 
 def known_fields(mapping: Mapping) -> frozenset[str]:
     """Return the source paths that a mapping maps or ignores."""
-    return frozenset(_sources(mapping)) | frozenset(each.path for each in mapping.ignored)
+    return mapped_fields(mapping) | frozenset(each.path for each in mapping.ignored)
+
+
+def mapped_fields(mapping: Mapping) -> frozenset[str]:
+    """Return the source paths whose values reach the target."""
+    return frozenset(_sources(mapping))
 
 
 def shape_problems(mapping: Mapping, fields: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Yield what does not fit between a mapping and the fields of its source: the key and the problem."""
     for rule, path in _read_paths(mapping):
-        if not any(field == path or field.startswith(f"{path}.") for field in fields):
+        if not _has(fields, path):
             yield rule, f"the source has no field {path}"
     for ignored in mapping.ignored:
-        if not any(field == ignored.path or field.startswith(f"{ignored.path}.") for field in fields):
+        if not _has(fields, ignored.path):
             yield "ignored", f"the source has no field {ignored.path}"
     known = known_fields(mapping)
     dropped = sorted(field for field in fields if not covered(field, known))
     if dropped:
         yield "rules", f"neither mapped nor ignored with a reason: {', '.join(dropped)}"
+
+
+def _has(fields: frozenset[str], path: str) -> bool:
+    return any(field == path or field.startswith(f"{path}.") for field in fields)
 
 
 def _read_paths(mapping: Mapping) -> Iterator[tuple[str, str]]:

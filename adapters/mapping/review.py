@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from adapters.mapping.engine import shape_problems
+from adapters.mapping.engine import mapped_fields, shape_problems
 from adapters.mapping.model import MISSING, Action, NestedRule, ValueRule, join, walk, written_by
 from adapters.mapping.model import Mapping as MappingFile
 from adapters.mapping.steps import TransformError
@@ -47,9 +47,10 @@ def review(mapping: MappingFile, source: SourceDefinition) -> Iterator[Finding]:
     """Yield everything that can be found without a record."""
     yield from _shape(mapping, source)
     yield from _trusted(source)
-    yield from _required_targets(mapping)
+    yield from missing_targets(mapping)
     yield from _unreachable_defaults(mapping, source)
     yield from _unreachable_codes(mapping)
+    yield from _mapped_and_ignored(mapping)
     yield from _not_normalised(mapping)
     yield from _unmapped_targets(mapping)
 
@@ -94,7 +95,8 @@ def _written(targets: frozenset[str], path: str) -> bool:
     return any(each == path or each.startswith(f"{path}.") for each in targets)
 
 
-def _required_targets(mapping: MappingFile) -> Iterator[Finding]:
+def missing_targets(mapping: MappingFile) -> Iterator[Finding]:
+    """Yield what the contract requires and no rule writes."""
     targets = _targets(mapping)
     for scope in _scopes(mapping):
         for field in _fields(mapping, scope):
@@ -167,6 +169,13 @@ def _unreachable_codes(mapping: MappingFile) -> Iterator[Finding]:
                 yield Finding(
                     Level.WARNING, mapping.file, rule.label, problem, "write them as the transforms leave them"
                 )
+
+
+def _mapped_and_ignored(mapping: MappingFile) -> Iterator[Finding]:
+    """Whoever reads that a field is ignored must be able to believe it."""
+    for path in sorted(mapped_fields(mapping) & {each.path for each in mapping.ignored}):
+        problem = f"{path} stands under 'ignored', and a rule maps it all the same"
+        yield Finding(Level.WARNING, mapping.file, "ignored", problem, "take it out of the one or the other")
 
 
 def _after(names: list[str], code: str) -> object:

@@ -52,6 +52,7 @@ def _entry(access: Access, batch: Batch, client: str, at: datetime) -> AccessEnt
         client=client,
         via="bus",
         xroad_id=batch.message_id,
+        user="",  # nobody asked: it was subscribed to
         purpose=access.purpose,
         basis=access.basis,
         asked_by=(),

@@ -186,7 +186,7 @@ class RegistryApp:
 
     async def _answered(self, service: Service, operation: Operation, request: web.Request, caller: Caller) -> Answer:
         told = Circumstances(
-            datetime.now(UTC), service.code, operation.path, caller.client, caller.via, xroad_id(request)
+            datetime.now(UTC), service.code, operation.path, caller.client, caller.via, xroad_id(request), caller.user
         )
         ledger = Ledger(told)
         try:

@@ -16,18 +16,24 @@ from adapters.registry.listenertls import peer_certificate
 from adapters.registry.tokens import BadTokenError, TokenIssuer
 from xroad.errors import XRoadError
 from xroad.identifiers import ClientId
+from xroad.rest.headers import as_text
 
 UNAUTHORIZED: Final = "err.request.unauthorized"
 _BEARER: Final = "bearer "
+_USER_LENGTH: Final = 255  # as X-Road's own message log keeps of it
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The identity that release declarations know, and which way it was proved: ``bus`` or ``token``."""
+    """The identity that release declarations know, and which way it was proved: ``bus`` or ``token``.
+
+    ``user`` is who asked in the client's system, in that system's own words. Only the bus signs them with the message.
+    """
 
     client: str
     via: str
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class Callers:
         """Return who asks; raises :class:`RequestRefused` (401)."""
         named = request.headers.getall("X-Road-Client", [])
         if named:
-            return Caller(self._bus_client(request, named), "bus")
+            return Caller(self._bus_client(request, named), "bus", _user(request))
         if self.tokens is None:
             raise _refused("one X-Road-Client header is needed: ask through the security server")
         return Caller(_token_client(request, self.tokens, audience), "token")
@@ -73,6 +79,10 @@ def remote_address(request: web.Request) -> Address | None:
         return None
     mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
     return mapped or found
+
+
+def _user(request: web.Request) -> str:
+    return as_text(request.headers.get("X-Road-UserId", "")).strip()[:_USER_LENGTH]
 
 
 def _token_client(request: web.Request, tokens: TokenIssuer, audience: str) -> str:

@@ -21,6 +21,7 @@ class Circumstances:
     client: str
     via: str
     xroad_id: str
+    user: str
 
 
 @dataclass(slots=True)
@@ -76,6 +77,7 @@ class Ledger:
             client=told.client,
             via=told.via,
             xroad_id=told.xroad_id,
+            user=told.user,
             purpose=draft.purpose,
             basis=draft.basis,
             asked_by=draft.asked_by,

@@ -82,22 +82,25 @@ def give(record: Mapping[str, Any], node: Node) -> dict[str, Any]:
 
 
 def _cut(value: object, nodes: Sequence[Node]) -> object:
-    if any(node.whole for node in nodes):
-        return value
+    """Loops are written out: a first load cuts a million records, and a generator costs more than what it finds."""
+    for node in nodes:
+        if node.whole:
+            return value
     if isinstance(value, list):
-        kept = [each for each in (_cut(item, nodes) for item in value) if each is not _NOTHING]
+        kept = [found for item in value if (found := _cut(item, nodes)) is not _NOTHING]
         return kept or _NOTHING
     return _cut_object(value, _chosen(value, nodes)) if isinstance(value, dict) else _NOTHING
 
 
-def _chosen(value: Mapping[str, Any], nodes: Sequence[Node]) -> list[Node]:
-    inner = [found for node in nodes for key, code, found in node.selected if value.get(key) == code]
-    return [*nodes, *inner]
+def _chosen(value: Mapping[str, Any], nodes: Sequence[Node]) -> Sequence[Node]:
+    inner = [found for node in nodes if node.selected for key, code, found in node.selected if value.get(key) == code]
+    return [*nodes, *inner] if inner else nodes
 
 
 def _cut_object(value: dict[str, Any], nodes: Sequence[Node]) -> object:
-    if any(node.whole for node in nodes):
-        return value
+    for node in nodes:
+        if node.whole:
+            return value
     kept: dict[str, Any] = {}
     for key, content in value.items():
         below = [node.children[key] for node in nodes if key in node.children]

@@ -100,7 +100,9 @@ class FilesSource:
 
     def _why_none(self) -> str:
         refused = next((f"{stamp.name} {why}" for stamp, why in reversed(self._refused.items())), None)
-        return refused or f"the folder has no file {self.definition.layout.pattern} that is whole"
+        layout = self.definition.layout
+        whole = f"that is whole: not empty, no link, and unchanged for {layout.settle_seconds} seconds"
+        return refused or f"the folder has no file {layout.pattern} {whole}"
 
     def _look(self) -> None:
         for stamp in self._candidates():

@@ -106,12 +106,29 @@ class SqlSource:
                 connection.execute(sample_statement(source, attribute))
 
     def unindexed(self) -> tuple[str, ...]:
-        """Return the selective attributes whose column no index starts with; raises :class:`SourceError`."""
-        root = self.definition.root.table
-        selective = [each for each in self.definition.attributes.values() if each.selective]
+        """Return the selective attributes whose column no index starts with; raises :class:`SourceError`.
+
+        Those of views are not among them: which index serves a view cannot be seen from outside.
+        """
+        selective, views = self._selective(), self.behind_views()
         with self._reading() as connection:
-            indexed = {name: _indexed(connection, name) for name in {each.table or root for each in selective}}
-        return tuple(each.name for each in selective if each.column not in indexed[each.table or root])
+            indexed = {name: _indexed(connection, name) for name in set(selective.values())}
+        columns = {each.name: each.column for each in self.definition.attributes.values()}
+        return tuple(
+            each for each, table in selective.items() if each not in views and columns[each] not in indexed[table]
+        )
+
+    def behind_views(self) -> tuple[str, ...]:
+        """Return the selective attributes whose column is one of a view; raises :class:`SourceError`."""
+        selective = self._selective()
+        with self._reading() as connection:
+            views = {name for name in set(selective.values()) if _is_view(connection, name)}
+        return tuple(each for each, table in selective.items() if table in views)
+
+    def _selective(self) -> dict[str, str]:
+        """Return the selective attributes, and the table of each."""
+        attributes = self.definition.attributes.values()
+        return {each.name: each.table or self.definition.root.table for each in attributes if each.selective}
 
     def unmentioned(self) -> tuple[str, ...]:
         """Return the columns of the declared tables that the source file does not mention, as ``table.column``."""
@@ -162,6 +179,11 @@ def _indexed(connection: Connection, name: str) -> set[str | None]:
         found.get_pk_constraint(own, schema)["constrained_columns"][:1],
     ]
     return {name for first in firsts for name in first}
+
+
+def _is_view(connection: Connection, name: str) -> bool:
+    own, schema = _own_and_schema(name)
+    return own in inspect(connection).get_view_names(schema)
 
 
 def _own_and_schema(name: str) -> tuple[str, str | None]:

@@ -1,28 +1,24 @@
 """Reads rows of CSV files and workbooks: line number and cells, with headers in any script.
 
-It refuses workbooks that are bombs or carry document types, and never guesses at cells: what a column's type does not
-allow is a :class:`BadRow`. :mod:`adapters.source.fileindex` puts the good rows where queries find them.
+It never guesses at cells: what a column's type does not allow is a :class:`BadRow`. :mod:`adapters.source.workbooks`
+opens the workbooks, and :mod:`adapters.source.fileindex` puts the good rows where queries find them.
 """
 
 import csv
 import re
-import struct
 import unicodedata
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from adapters.source.filesdefinition import Column, FilesDefinition
+from adapters.source.workbooks import FileProblem, Unstored, rows_of_sheet
+
+__all__ = ["BadRow", "FileProblem", "Row", "Unstored", "header_places", "header_text", "read_cell", "rows_of"]
 
 MAX_FILE_BYTES: Final = 200 * 1024 * 1024  # a million pupils as CSV
-MAX_UNPACKED_BYTES: Final = 2 * 1024 * 1024 * 1024  # a workbook of that many pupils; more is a bomb
-_LOOKED_AT: Final = 4096
-_DOCTYPE: Final = b"<!DOCTYPE"
 _ERRORS: Final = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"})
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _REPLACED: Final = "\ufffd"  # what a decoder writes where bytes are no text
@@ -33,18 +29,8 @@ _WHOLE: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?\d{1,15}(\.\d{1,10})?", re.ASCII)
 _INVISIBLE: Final = dict.fromkeys((0x200B, 0x200C, 0x200D, 0xFEFF))
 
-# What openpyxl and what it stands on raise for damaged files, found by damaging some; SyntaxError is the XML parser's.
-_UNREADABLE: Final = (
-    zipfile.BadZipFile, zlib.error, struct.error, SyntaxError, EOFError, OSError, ValueError, LookupError, TypeError,
-    AttributeError, ArithmeticError, RuntimeError,
-)  # fmt: skip
-
 Cells = Sequence[Any]
 Value = str | int | float | None
-
-
-class FileProblem(Exception):  # noqa: N818  # what is wrong with a whole file
-    """A file cannot be read as its source file describes it; the text is safe to show."""
 
 
 class BadRow(Exception):  # noqa: N818  # what is wrong with one row
@@ -93,13 +79,16 @@ def header_places(definition: FilesDefinition, cells: Cells) -> tuple[dict[str, 
 
 def header_text(cell: object) -> str:
     """Return a header as it is compared: without zero-width characters and doubled spaces, composed alike."""
-    return " ".join(unicodedata.normalize("NFC", str(cell if cell is not None else "")).translate(_INVISIBLE).split())
+    text = "" if cell is None or isinstance(cell, Unstored) else str(cell)
+    return " ".join(unicodedata.normalize("NFC", text).translate(_INVISIBLE).split())
 
 
 def read_cell(column: Column, cell: Any) -> Value:  # noqa: ANN401  # what a cell of a workbook may hold
     """Return a cell's value in the type of its column, None for an empty one; raises :class:`BadRow`."""
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return None
+    if isinstance(cell, Unstored):
+        raise BadRow(column.header, "is a formula without a value: open the file in a spreadsheet program and save it")
     if isinstance(cell, str) and cell in _ERRORS:
         raise BadRow(column.header, "the cell holds an error of the spreadsheet")
     value = _READERS[column.type](cell)
@@ -109,32 +98,8 @@ def read_cell(column: Column, cell: Any) -> Value:  # noqa: ANN401  # what a cel
 
 
 def _xlsx_rows(definition: FilesDefinition, path: Path) -> Iterator[Row]:
-    from openpyxl import load_workbook  # noqa: PLC0415  # an extra, and slow to load: only who reads workbooks needs it
-
-    try:
-        _refuse_bombs(path)
-        with closing(load_workbook(path, read_only=True, data_only=True, keep_links=False)) as book:
-            sheet = definition.layout.sheet
-            if sheet is not None and sheet not in book.sheetnames:
-                raise FileProblem(f"has no sheet {sheet!r}; it has {', '.join(book.sheetnames)}")
-            chosen: Any = book[book.sheetnames[0] if sheet is None else sheet]
-            chosen.reset_dimensions()  # some programs write a size that is not the sheet's
-            for line, cells in enumerate(chosen.iter_rows(values_only=True), 1):
-                yield Row(line, cells)
-    except _UNREADABLE as error:
-        # `from None`: the library's messages may quote cells.
-        raise FileProblem(f"is not a whole workbook ({type(error).__name__})") from None
-
-
-def _refuse_bombs(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        if sum(each.file_size for each in archive.infolist()) > MAX_UNPACKED_BYTES:
-            raise FileProblem("unpacks to more than any registry needs")
-        for name in archive.namelist():
-            with archive.open(name) as part:
-                # In UTF-16 each second byte is zero; an entity could hide there.
-                if _DOCTYPE in part.read(_LOOKED_AT).replace(b"\0", b""):
-                    raise FileProblem("has a document type in its XML, which no spreadsheet program writes")
+    for line, cells in enumerate(rows_of_sheet(path, definition.layout.sheet), 1):
+        yield Row(line, cells)
 
 
 def _csv_rows(definition: FilesDefinition, path: Path) -> Iterator[Row]:

@@ -6,6 +6,7 @@ It refuses to write into a folder that has anything in it. What cannot be guesse
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,11 +14,12 @@ import yaml
 
 import contracts
 from adapters.errors import ConfigError
-from adapters.starting.guessing import Guess
+from adapters.starting.guessing import LOCAL, Guess
 from adapters.starting.proposal import Proposal
 
 _PRIVATE: Final = 0o600
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_CHANGE_THIS: Final = "/CHANGE-THIS"
 _REGISTRY_TYPES: Final = {"disability-assessment": "DR", "civil-event": "Civil", "enrolment": "IBR"}
 _README: Final = """# {name}
 
@@ -48,9 +50,11 @@ def start_folder(folder: Path, proposal: Proposal, contract: str) -> tuple[str, 
     folder.mkdir(parents=True, exist_ok=True)
     for each in proposal.folders:
         (folder / each).mkdir()
+    guess = Guess(contract, contracts.versions(contract)[-1], proposal.samples, proposal.labels)
+    rules = guess.rules(_key(proposal))
     files = {
-        "source.yaml": _yaml(_source(name, proposal)),
-        "mapping.yaml": _mapping(name, proposal, contract),
+        "source.yaml": _yaml(_source(name, proposal, guess.identifiers)),
+        "mapping.yaml": _mapping(name, contract, guess, rules),
         "adapter.yaml": _yaml(_adapter(name, proposal, contract)),
         "README.md": _README.format(name=name),
     }
@@ -61,25 +65,36 @@ def start_folder(folder: Path, proposal: Proposal, contract: str) -> tuple[str, 
     return (*files, *(["password"] if proposal.password is not None else []))
 
 
-def _source(name: str, proposal: Proposal) -> dict[str, Any]:
-    return {"source": name, **proposal.source}
+def _source(name: str, proposal: Proposal, identifiers: Mapping[str, str]) -> dict[str, Any]:
+    """Let searches name each identifier that was found; where it is the record's key, it is asked for in its place."""
+    source, key = dict(proposal.source), _key(proposal)
+    attributes = dict(source["queries"]["attributes"])
+    for kind, path in identifiers.items():
+        if path == key:
+            attributes[kind] = attributes.pop(LOCAL)
+        else:
+            asked = dict(proposal.askable[path])
+            # What has an index has an attribute already, under its column's name.
+            attributes = {each: said for each, said in attributes.items() if said != asked} | {kind: asked}
+    named = {kind: path for kind, path in ({LOCAL: key} | dict(identifiers)).items() if kind in attributes}
+    source["queries"] = {"identifiers": list(named), "attributes": attributes}
+    if "requests" in source:
+        by = [{kind: path.rpartition(".")[2]} for kind, path in named.items()]
+        source["requests"] = [{"path": _CHANGE_THIS, "by": each} for each in by]
+    return {"source": name, **source}
 
 
-def _mapping(name: str, proposal: Proposal, contract: str) -> str:
-    version = contracts.versions(contract)[-1]
-    guess = Guess(contract, version, proposal.samples, proposal.labels)
-    key = _key(proposal)
-    rules = guess.rules(key)
+def _mapping(name: str, contract: str, guess: Guess, rules: Sequence[Mapping[str, Any]]) -> str:
     data: dict[str, Any] = {
         "mapping": name,
         "version": "0.1.0",
         "title": {"en": name, "km": name},
-        "target": {"contract": contract, "version": version},
+        "target": {"contract": contract, "version": contracts.versions(contract)[-1]},
     }
     data |= {"code_lists": guess.code_lists} if guess.code_lists else {}
     return (
         "# Proposed by its names and samples: read every rule. A field that is not the standard's affair goes under\n"
-        "# ignored: [{path: ..., reason: ...}]\n" + _yaml(data | {"rules": rules})
+        "# ignored: [{path: ..., reason: ...}]\n" + _yaml(data | {"rules": list(rules)})
     )
 
 

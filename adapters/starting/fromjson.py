@@ -36,12 +36,13 @@ def from_json(path: Path) -> Proposal:
     source: dict[str, Any] = {"kind": "rest", "version": "0.1.0", "synthetic": False, "timeout_ms": 5000}
     source |= {} if envelope is None else {"envelope": envelope}
     source |= {
-        "requests": [{"path": "/CHANGE-THIS", "by": {"LOCAL_ID": key.rpartition(".")[2]}}],
+        "requests": [],  # one for each identifier that turns out to be there
         "record": ({"at": at} if at else {}) | {"key": key, "fields": fields},
         "queries": {"identifiers": ["LOCAL_ID"], "attributes": {"LOCAL_ID": {"type": "string", "field": key}}},
     }
     samples = {each: [value for record in records for value in at_path(record, each)] for each in fields}
-    return Proposal(source, {"kind": "rest", "url": "https://change-this.example/"}, samples)
+    askable = {each: {"type": "string", "field": each} for each in fields}
+    return Proposal(source, {"kind": "rest", "url": "https://change-this.example/"}, samples, askable=askable)
 
 
 def _unwrap(answer: Any) -> tuple[dict[str, str] | None, Any]:  # noqa: ANN401  # JSON

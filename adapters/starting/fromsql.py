@@ -1,7 +1,7 @@
 """Proposes a source from the tables of a database: one row per record, rows that belong to it, and what has an index.
 
 It refuses to write into the database, and to keep a password anywhere but in a file of its own.
-It is told the record's table, or takes the one that most others refer to.
+It is told the record's table, or takes the one with a key of one column that most others refer to.
 """
 
 import time
@@ -19,6 +19,7 @@ from adapters.source.render import table_of
 from adapters.source.values import plain
 from adapters.starting.proposal import Proposal
 
+Attribute = dict[str, Any]
 TIMEOUT_MS: Final = 10_000
 SAMPLES: Final = 50
 MANY_LIMIT: Final = 200
@@ -41,7 +42,7 @@ def from_sql(url_file: Path, table: str | None) -> Proposal:
     engine = open_engine(str(url_file), url, password=password, connections=1, timeout_ms=TIMEOUT_MS)
     try:
         with reading(engine, time.monotonic() + TIMEOUT_MS / 1000) as connection:
-            source, samples = _propose(str(url_file), connection, table)
+            source, samples, askable = _propose(str(url_file), connection, table)
     except SQLAlchemyError as error:
         # `from None`: the driver's message may repeat the URL or values.
         problem = f"the database cannot be read ({type(error).__name__})"
@@ -49,7 +50,7 @@ def from_sql(url_file: Path, table: str | None) -> Proposal:
     finally:
         engine.dispose()
     said = {"kind": "sql", "url": text} | ({} if password is None else {"password_file": "password"})
-    return Proposal(source, said, samples, password)
+    return Proposal(source, said, samples, password, askable=askable)
 
 
 def _without_password(path: Path) -> tuple[str, str | None]:
@@ -63,7 +64,9 @@ def _without_password(path: Path) -> tuple[str, str | None]:
     return bare.render_as_string(), None if parsed.password is None else str(parsed.password)
 
 
-def _propose(file: str, connection: Connection, table: str | None) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+def _propose(
+    file: str, connection: Connection, table: str | None
+) -> tuple[dict[str, Any], dict[str, list[Any]], dict[str, Attribute]]:
     found = inspect(connection)
     tables = found.get_table_names()
     if not tables:
@@ -83,12 +86,14 @@ def _propose(file: str, connection: Connection, table: str | None) -> tuple[dict
         "record": record,
         "queries": {"identifiers": ["LOCAL_ID"], "attributes": dict(_attributes(found, root, key))},
     }
-    return source, _samples(connection, root, list(record["fields"]))
+    askable = {each: _attribute(found, root, each) for each in record["fields"]}
+    return source, _samples(connection, root, list(record["fields"])), askable
 
 
 def _root(found: Inspector, tables: list[str]) -> str:
+    keyed = [each for each in tables if len(found.get_pk_constraint(each)["constrained_columns"]) == 1]
     referred = [each["referred_table"] for table in tables for each in found.get_foreign_keys(table)]
-    return max(tables, key=lambda each: (referred.count(each), len(found.get_columns(each))))
+    return max(keyed or tables, key=lambda each: (referred.count(each), len(found.get_columns(each))))
 
 
 def _key(file: str, found: Inspector, table: str) -> str:
@@ -121,14 +126,23 @@ def _manies(found: Inspector, tables: list[str], root: str, key: str) -> Iterato
                 yield f"{table}_list", said | {"fields": fields}
 
 
-def _attributes(found: Inspector, root: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _attributes(found: Inspector, root: str, key: str) -> Iterator[tuple[str, Attribute]]:
     """Whatever an index starts with may be asked for; all else would read the whole table."""
-    kinds = {each["name"]: _kind(each["type"]) for each in found.get_columns(root)}
-    yield "LOCAL_ID", {"column": key, "type": kinds[key], "selective": True, "sortable": True}
+    yield "LOCAL_ID", _attribute(found, root, key) | {"selective": True, "sortable": True}
+    for name in _indexed(found, root):
+        if name != key:
+            yield name, _attribute(found, root, name)
+
+
+def _attribute(found: Inspector, root: str, name: str) -> Attribute:
+    kind = next(_kind(each["type"]) for each in found.get_columns(root) if each["name"] == name)
+    return {"column": name, "type": kind} | ({"selective": True} if name in _indexed(found, root) else {})
+
+
+def _indexed(found: Inspector, root: str) -> list[str]:
     firsts = [each["column_names"][0] for each in found.get_indexes(root) if each["column_names"]]
     firsts += [each["column_names"][0] for each in found.get_unique_constraints(root)]
-    for name in dict.fromkeys(each for each in firsts if each is not None and each != key):
-        yield name, {"column": name, "type": kinds[name], "selective": True}
+    return list(dict.fromkeys(each for each in firsts if each is not None))
 
 
 def _kind(kind: object) -> str:

@@ -12,26 +12,42 @@ from typing import Any, Final
 import contracts
 from adapters.mapping.target import fields_at
 from adapters.starting.proposal import Samples
+from adapters.starting.vocabulary import latin_name
 
 Rule = dict[str, Any]
+# By its name without signs and in small letters; Khmer headers have been given such a name before.
 _WORDS: Final[Mapping[str, str]] = MappingProxyType({
-    **dict.fromkeys(("surname", "familyname", "lastname", "នាមត្រកូល", "គោត្តនាម"), "surname"),
-    **dict.fromkeys(("givenname", "firstname", "name", "namekh", "namekm", "នាមខ្លួន", "ឈ្មោះ", "នាម"), "given_name"),
-    **dict.fromkeys(("fullname", "ឈ្មោះពេញ", "គោត្តនាមនិងនាម", "នាមនិងគោត្តនាម"), "full_name"),
-    **dict.fromkeys(("surnamelatin", "surnameen", "lastnameen"), "surname_latin"),
-    **dict.fromkeys(("givennamelatin", "nameen", "namelatin", "firstnameen"), "given_name_latin"),
-    **dict.fromkeys(("sex", "gender", "ភេទ"), "sex"),
-    **dict.fromkeys(("dob", "birthdate", "dateofbirth", "born", "ថ្ងៃខែឆ្នាំកំណើត", "ថ្ងៃកំណើត"), "birth_date"),
-    **dict.fromkeys(("birthyear", "yearofbirth", "yob", "ឆ្នាំកំណើត"), "birth_year"),
-    **dict.fromkeys(("idcard", "khmerid", "khmid", "nationalid", "អត្តសញ្ញាណប័ណ្ណ", "លេខអត្តសញ្ញាណប័ណ្ណ"), "KHM_ID"),
-    **dict.fromkeys(("spid",), "SPID"),
-    **dict.fromkeys(("equitycard", "equitycardno", "ប័ណ្ណសមធម៌", "លេខប័ណ្ណសមធម៌"), "EQUITY_CARD"),
-    **dict.fromkeys(("villagecode", "លេខកូដភូមិ", "កូដភូមិ"), "village_code"),
+    **dict.fromkeys(("surname", "familyname", "lastname", "surnamekh", "familynamekh", "familynamekm"), "surname"),
+    **dict.fromkeys(("givenname", "firstname", "givennamekh", "givennamekm"), "given_name"),
+    **dict.fromkeys(("name", "namekh", "namekm"), "name"),
+    **dict.fromkeys(("fullname",), "full_name"),
+    **dict.fromkeys(("fullnamelatin", "fullnameen"), "full_name_latin"),
+    **dict.fromkeys(("surnamelatin", "surnameen", "lastnameen", "familynamela", "familynameen"), "surname_latin"),
+    **dict.fromkeys(("givennamelatin", "givennamela", "nameen", "namelatin", "firstnameen"), "name_latin"),
+    **dict.fromkeys(("sex", "gender"), "sex"),
+    **dict.fromkeys(("dob", "birthdate", "dateofbirth", "born"), "birth_date"),
+    **dict.fromkeys(("birthyear", "yearofbirth", "yob"), "birth_year"),
+    **dict.fromkeys(("idcard", "idcardno", "khmerid", "khmid", "nationalid", "nid"), "KHM_ID"),
+    **dict.fromkeys(("spid", "spidno"), "SPID"),
+    **dict.fromkeys(("equitycard", "equitycardno", "equitycardnumber"), "EQUITY_CARD"),
+    **dict.fromkeys(("nssfcard", "nssfcardno", "nssfno", "nssfid"), "NSSF_CARD"),
+    **dict.fromkeys(("disabilitycard", "disabilitycardno"), "DISABILITY_CARD"),
+    **dict.fromkeys(("birthcertificate", "birthcertificateno", "birthcert", "birthcertno"), "BIRTH_CERTIFICATE"),
+    **dict.fromkeys(("familybook", "familybookno"), "FAMILY_BOOK"),
+    **dict.fromkeys(("villagecode",), "village_code"),
 })  # fmt: skip
-_SEXES: Final[Mapping[str, str]] = MappingProxyType({
-    **dict.fromkeys(("M", "m", "male", "Male", "1", "ប្រុស", "ប"), "male"),
-    **dict.fromkeys(("F", "f", "female", "Female", "2", "ស្រី", "ស"), "female"),
+# What is called a name only: what it may be, whole or given, and what would stand beside it if it is given.
+_NAMES: Final = MappingProxyType({
+    "name": ("full_name", "given_name", "surname"),
+    "name_latin": ("full_name_latin", "given_name_latin", "surname_latin"),
 })  # fmt: skip
+LOCAL: Final = "LOCAL_ID"
+_KINDS: Final = frozenset(each for each in _WORDS.values() if each.isupper())
+# As registers write them; who writes the one writes the other too, whether or not a sample has it.
+_SEXES: Final = (
+    ("M", "F"), ("m", "f"), ("male", "female"), ("Male", "Female"), ("1", "2"), ("ប្រុស", "ស្រី"), ("ប", "ស"),
+)  # fmt: skip
+_CODES_OF_SEX: Final = ("male", "female")
 _DAYS: Final = (
     ("iso", re.compile(r"(\d{4})-\d{2}-\d{2}")),
     ("iso-timestamp", re.compile(r"(\d{4})-\d{2}-\d{2}[T ].*")),
@@ -51,11 +67,12 @@ _CODES: Final = (("region_code", 2), ("sub_region_code", 4), ("commune_code", 6)
 
 
 class Guess:
-    """Rules and code lists for one contract, as far as they can be guessed."""
+    """Rules and code lists for one contract, as far as they can be guessed, and which field holds which identifier."""
 
     def __init__(self, contract: str, version: str, samples: Samples, labels: Mapping[str, str]) -> None:
         self._contract, self._version, self._samples, self._labels = contract, version, samples, labels
         self.code_lists: dict[str, dict[str, str]] = {}
+        self.identifiers: dict[str, str] = {}
         self._written: set[str] = set()
         person = next((each for each in _PEOPLE if self._has(_in(each, "name.given_name"))), None)
         self._person = person
@@ -63,7 +80,8 @@ class Guess:
 
     def rules(self, key: str) -> list[Rule]:
         """Return all rules; ``key`` is the field that names a record."""
-        found = list(self._identifying(key, "LOCAL_ID"))
+        kind = self._word(key)
+        found = list(self._identifying(key, kind if kind in _KINDS else LOCAL)) or list(self._identifying(key, LOCAL))
         for path in self._samples:
             found += self._known(path) or self._alike(path)
         return found or [self._something(key)]
@@ -72,21 +90,37 @@ class Guess:
         return contracts.has_field(self._contract, self._version, path)
 
     def _name_of(self, path: str) -> str:
-        return _bare(self._labels.get(path, path.rpartition(".")[2]))
+        said = self._labels.get(path, path.rpartition(".")[2])
+        return _bare(latin_name(said) or said)
+
+    def _word(self, path: str) -> str | None:
+        word = _WORDS.get(self._name_of(path))
+        return word if word is None or word not in _NAMES else self._whole_or_given(path, word)
+
+    def _whole_or_given(self, path: str, word: str) -> str:
+        """A name is a whole one where it has several words and nothing else is a surname."""
+        whole, given, surname = _NAMES[word]
+        samples = _texts(self._samples[path])
+        several = sum(" " in each for each in samples) > len(samples) / 2
+        beside = any(_WORDS.get(self._name_of(each)) == surname for each in self._samples)
+        return whole if several and not beside else given
 
     def _known(self, path: str) -> list[Rule]:
-        word = _WORDS.get(self._name_of(path))
+        word = self._word(path)
+        if word in _KINDS:
+            return list(self._identifying(path, word))
+        if word == "village_code":
+            return list(self._address(path))
+        if word is None or self._person is None:
+            return []
         match word:
-            case None:
-                return []
-            case "KHM_ID" | "SPID" | "EQUITY_CARD":
-                return list(self._identifying(path, word))
-            case "village_code":
-                return list(self._address(path))
-            case _ if self._person is None:
-                return []
             case "full_name":
                 return [*self._full_name(path, "surname"), *self._full_name(path, "given_name")]
+            case "full_name_latin":
+                parts = ("surname", "given_name")
+                return [
+                    each for part in parts for each in self._write(f"name.{part}_latin", path, [_split(part), "trim"])
+                ]
             case _:
                 return self._of_person(path, word)
 
@@ -95,9 +129,9 @@ class Guess:
         match word:
             case "sex":
                 name = "sex"
-                self.code_lists[name] = {each: _SEXES[each] for each in dict.fromkeys(samples) if each in _SEXES} or {
-                    "M": "male",
-                    "F": "female",
+                written = [each for each in _SEXES if set(each) & set(samples)] or _SEXES[:1]
+                self.code_lists[name] = {
+                    code: sex for each in written for code, sex in zip(each, _CODES_OF_SEX, strict=True)
                 }
                 return self._write(word, path, [{"sex_code": name}], required=True)
             case "birth_date":
@@ -112,8 +146,7 @@ class Guess:
                 return self._write(f"name.{word}", path, ["trim"])
 
     def _full_name(self, path: str, part: str) -> list[Rule]:
-        split = {"split_name": {"part": part, "order": "surname-first"}}
-        return self._name(path, part, _texts(self._samples[path]), [split])
+        return self._name(path, part, _texts(self._samples[path]), [_split(part)])
 
     def _name(self, path: str, part: str, samples: Sequence[str], steps: list[Any]) -> list[Rule]:
         """A name in Latin letters is another field of the standard than one in Khmer."""
@@ -133,12 +166,13 @@ class Guess:
 
     def _identifying(self, path: str, kind: str) -> Iterator[Rule]:
         """One more element of the list of identifiers, when the field has a value."""
-        if self._identifier is None or path in self._written:
+        if self._identifier is None or path in self._written or kind in self.identifiers:
             return
         allowed = contracts.allowed_codes(self._contract, self._version, f"{self._identifier}.identifier_type")
         if allowed is not None and kind not in allowed:
             return
         self._written.add(path)
+        self.identifiers[kind] = path
         steps = {"transform": ["text"]} if any(isinstance(each, int) for each in self._samples.get(path, ())) else {}
         value = {"to": "identifier_value", "from": path} | steps | {"required": True}
         yield {
@@ -165,7 +199,8 @@ class Guess:
             return []
         for field in fields_at(self._contract, self._version):
             same = _bare(field.name) == self._name_of(path)
-            if same and not field.is_object and field.name not in self._written:
+            one_value = not field.is_object and "items" not in field.schema  # a rule cannot make a list of one value
+            if same and one_value and field.name not in self._written:
                 self._written.add(field.name)
                 return [{"to": field.name, "from": path} | self._coded(field.name, path) | _ABSENT]
         return []
@@ -186,6 +221,10 @@ class Guess:
 
 def _in(prefix: str, path: str) -> str:
     return f"{prefix}.{path}" if prefix else path
+
+
+def _split(part: str) -> Rule:
+    return {"split_name": {"part": part, "order": "surname-first"}}
 
 
 def _bare(name: str) -> str:

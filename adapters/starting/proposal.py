@@ -20,6 +20,7 @@ class Proposal:
         connection: what stands under ``source:`` of ``adapter.yaml``.
         samples: by the path of each field in a record, some of its values; they never leave the process.
         labels: what people call a field, where that is not its path.
+        askable: by the path of a field, the attribute by which a search may name it, should it turn out an identifier.
         password: goes into a file of its own; None when there is none.
         folders: folders to make beside the files.
     """
@@ -30,3 +31,4 @@ class Proposal:
     password: str | None = None
     folders: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    askable: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

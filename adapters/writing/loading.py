@@ -97,7 +97,8 @@ def _problems(write: WriteDefinition, every: frozenset[str]) -> Iterator[tuple[s
     if write.key not in write.fields.values():
         yield "record.fields", f"one field must be the column {write.key}, which names a record"
         return
-    used = mapped | set(write.new) | set(write.always) | set(write.gone_set) | {write.changed, write.key_field}
+    names = {f"{child.path}.{name}" for child in write.children for name in _row_fields(child)}
+    used = mapped | names | set(write.new) | set(write.always) | set(write.gone_set) | {write.changed, write.key_field}
     unused = sorted(every - used)
     if unused:
         yield "record", f"nothing writes {', '.join(unused)}: map it, make it under 'new', or leave it out"
@@ -113,9 +114,13 @@ def _problems(write: WriteDefinition, every: frozenset[str]) -> Iterator[tuple[s
     yield from _rows(write, mapped)
 
 
+def _row_fields(child: Child) -> list[str]:
+    return [field for field, column in child.fields.items() if column == child.row]
+
+
 def _rows(write: WriteDefinition, mapped: frozenset[str]) -> Iterator[tuple[str, str]]:
     for child in write.children:
-        own = [field for field, column in child.fields.items() if column == child.row]
+        own = _row_fields(child)
         if not own:
             yield f"record.many.{child.path}.fields", f"one field must be the column {child.row}, which names a row"
         elif f"{child.path}.{own[0]}" not in mapped | set(write.new):

@@ -42,8 +42,8 @@ class Writer:
         self.after: After | None = None  # called with the key of each record that was written, in the transaction
         self.others: dict[str, After] = {}  # the same for other services of the adapter, which ``tells`` names
         self.memory, self.statements = Memory(service, key), Statements(definition)
-        self._intake = Intake(definition)
-        self._names = sources_of(definition.mapping.mapping)
+        self.intake = Intake(definition)
+        self.names = sources_of(definition.mapping.mapping)
 
     @property
     def senders(self) -> frozenset[str]:
@@ -102,7 +102,7 @@ class Writer:
         with connection.begin_nested():
             there = self.statements.load(connection, set(keys))
             incoming = [self._ended(each, there, event_type, at) for each in keys]
-            chunk = Chunk(connection, self.statements, self.memory, self._names, sender, at)
+            chunk = Chunk(connection, self.statements, self.memory, self.names, sender, at)
             chunk.load(incoming)
             results = [_applied(chunk, self.memory.word(sender, each.event.event_id), each) for each in incoming]
             chunk.flush()
@@ -157,7 +157,7 @@ class Writer:
             known = self.memory.results(connection, {w: e.event_id for w, e in zip(words, events, strict=True)})
             again = [word for word, result in known.items() if result is None]
             done = {word: result for word, result in known.items() if result is not None}
-            chunk = Chunk(connection, self.statements, self.memory, self._names, sender, at)
+            chunk = Chunk(connection, self.statements, self.memory, self.names, sender, at)
             new = {word: event for word, event in zip(words, events, strict=True) if word not in done}
             answers = self._apply(chunk, sender, new, spoiled)
             chunk.flush()
@@ -178,7 +178,7 @@ class Writer:
         if types is not None and event.event_type not in types:
             return rejected(event, "event type: not taken from this client")
         try:
-            found = self._intake.read(event, milliseconds(event.at))
+            found = self.intake.read(event, milliseconds(event.at))
         except Rejected as error:
             return rejected(event, str(error))
         return Result(event.event_id, Status.SUCCEEDED, NOT_FOR_US) if found is None else found

@@ -73,7 +73,7 @@ def json_report(accesses: Sequence[Access]) -> str:
 def _cells(access: Access, lang: str) -> Iterator[str]:
     found = access.found
     yield found.at.astimezone(_CAMBODIA).isoformat(sep=" ", timespec="seconds")
-    yield found.client
+    yield f"{found.client}, {found.user}" if found.user else found.client
     yield f"{access.provider} {found.service}"
     yield _OUTCOMES[found.outcome][lang]
     yield _purpose(access, lang)
@@ -90,6 +90,7 @@ def _fields(access: Access) -> dict[str, Any]:
         "service": found.service,
         "operation": found.operation,
         "client": found.client,
+        "user": found.user or None,
         "via": found.via,
         "message_id": found.xroad_id or None,
         "purpose": found.purpose,

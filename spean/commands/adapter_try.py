@@ -17,12 +17,17 @@ from adapters.services import ServiceConfig
 from adapters.source import Comparison, Operator, Query, open_source
 from spean.commands.adapter_service import chosen
 from spean.commands.adapter_table import rows, table
+from spean.commands.adapter_trywrite import run_write
 from spean.commands.common import told
 from spean.errors import CommandError, UsageError
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show the record; 1 when it cannot be given in the standard."""
+    """Show the record; 1 when it cannot be given in the standard, or taken in."""
+    if arguments.write is not None:
+        return run_write(arguments)
+    if arguments.sender is not None:
+        raise UsageError("--sender goes with --write.")
     with told(ConfigError, SourceError, SearchRejected):
         config = load_config(arguments.config)
         service = chosen(config, arguments.service)

@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import contracts
 from spean.commands.columns import columns
@@ -15,6 +15,10 @@ from spean.commands.contract_names import contract_version
 from spean.errors import CommandError
 
 MAX_BYTES: Final = 64 * 1024 * 1024  # a page of a thousand households has 4 MB
+
+
+class _TwiceError(Exception):
+    """An object has one name twice."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,9 +48,11 @@ def _document(path: Path) -> object:
     if len(data) > MAX_BYTES:
         raise CommandError(f"{path} is larger than {MAX_BYTES >> 20} MiB. Split it.")
     try:
-        return json.loads(data, parse_constant=_no_constant)
+        return json.loads(data, parse_constant=_no_constant, object_pairs_hook=_unique)
     except RecursionError as problem:
         raise CommandError(f"{path} is nested too deeply to be a record of the standard.") from problem
+    except _TwiceError:
+        raise CommandError(f"{path} names a field twice in one object. Write it once.") from None
     except ValueError as problem:
         # The parser's own message can quote the text: only the place is told.
         place = f" (line {problem.lineno}, column {problem.colno})" if isinstance(problem, json.JSONDecodeError) else ""
@@ -56,6 +62,14 @@ def _document(path: Path) -> object:
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two programs read a name that stands twice differently: it is not one document."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _TwiceError
+    return found
 
 
 def _no_constant(_name: str) -> NoReturn:

@@ -18,6 +18,7 @@ from spean.sandbox.query import Document
 from spean.sandbox.story import StoryBrokenError
 
 _SECONDS: Final = 30.0
+CLERK: Final = "clerk-7"  # who sits before the fund's system; X-Road-UserId tells the registries
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Backend:
         if self._session is None:
             raise RuntimeError("use the backend in an async with statement")
         query_id = str(uuid.uuid4())
-        headers = {"X-Road-Client": str(self._institution.subsystem), "X-Road-Id": query_id}
+        headers = {"X-Road-Client": str(self._institution.subsystem), "X-Road-Id": query_id, "X-Road-UserId": CLERK}
         try:
             async with self._session.post(path, json=question, headers=headers) as response:
                 body = await response.read()

@@ -82,13 +82,17 @@ def check_once_only(told: str, spid: str) -> None:
     assert len(re.findall("←", form)) == len(re.findall(r"^   \S.+ · .+: ", form, re.MULTILINE))
     assert "Asked again: nothing." in told
     asked = told.split("8. ")[1]
-    assert asked.count("KH-SANDBOX/GOV/NSAF/FAMILY-PACKAGE  KH-SANDBOX/GOV/") == 5
+    assert asked.count("KH-SANDBOX/GOV/NSAF/FAMILY-PACKAGE, clerk-7  KH-SANDBOX/GOV/") == 5
 
 
 def check_no_spid(told: str) -> None:
     assert "Nobody: she has no SPID. She is not sent away." in told
     assert told.count("identity card: none") == 2
     assert "no card yet" in told
+    looked = told.split("spean access-report")[1]
+    assert (
+        looked.count("KH-SANDBOX/GOV/NSAF/FAMILY-PACKAGE, clerk-7  KH-SANDBOX/GOV/") == 4
+    )  # she was asked about four times
     assert "KHR" in told
 
 

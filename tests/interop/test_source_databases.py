@@ -175,6 +175,15 @@ def test_selective_attributes_without_an_index_are_found(opened: Opener) -> None
     assert source.unindexed() == ("visited",)
 
 
+def test_what_a_view_stands_on_is_not_judged(opened: Opener) -> None:
+    data = SOURCE | {
+        "record": {"table": "seen", "key": "id", "fields": {"id": "id"}},
+        "queries": {"attributes": {"id": {"column": "id", "type": "integer", "selective": True}}},
+    }
+    source = opened(data, "CREATE TABLE seen_base (id INTEGER); CREATE VIEW seen AS SELECT id FROM seen_base")
+    assert (source.unindexed(), source.behind_views()) == ((), ("id",))
+
+
 def test_a_whole_registry_comes_in_batches(opened: Opener) -> None:
     count = BATCH * 2 + 1
     rows = ", ".join(f"({each}, 'c{each}', 1, NULL, NULL)" for each in range(count))

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from adapters.synthetic.draws import Draws
+from adapters.synthetic.office import Office
 from adapters.synthetic.people import Household, Human
 from adapters.synthetic.population import People
 from adapters.synthetic.roll import small_children
-from adapters.synthetic.slips import Clerk, Slips
+from adapters.synthetic.slips import Slips
 from adapters.synthetic.writing import Row, refuse_existing, write_database, write_truth
 
 SCHEMA: Final = """
@@ -67,20 +67,13 @@ class _Tables:
     truth: list[tuple[str, int]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Office:
-    people: People
-    clerk: Clerk
-    draws: Draws
-    tables: _Tables
+_Office = Office[_Tables]
 
 
 def write(directory: Path, people: People) -> None:
     """Write ``nsaf_family_package.sqlite``; raises ``FileExistsError``."""
     path = refuse_existing(directory / "nsaf_family_package.sqlite")
-    office = _Office(
-        people, Clerk(people.seed, "family-package", _SLIPS), Draws(people.seed, "family-package"), _Tables()
-    )
+    office = Office.opened(people, "family-package", _SLIPS, _Tables())
     for household in people.households:
         number = people.roll.package_no(household)
         if number is not None:

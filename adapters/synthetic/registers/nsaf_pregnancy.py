@@ -10,11 +10,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from adapters.synthetic.draws import Draws
+from adapters.synthetic.office import Office
 from adapters.synthetic.people import TODAY, Household, Human
 from adapters.synthetic.population import People
 from adapters.synthetic.roll import Expecting, birth_certificate, mother_of, small_children
-from adapters.synthetic.slips import Clerk, Slips
+from adapters.synthetic.slips import Slips
 from adapters.synthetic.writing import Row, refuse_existing, write_database, write_truth
 
 SCHEMA: Final = """
@@ -52,20 +52,13 @@ class _Tables:
     truth: list[tuple[str, int]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Office:
-    people: People
-    clerk: Clerk
-    draws: Draws
-    tables: _Tables
+_Office = Office[_Tables]
 
 
 def write(directory: Path, people: People) -> None:
     """Write ``nsaf_pregnancy.sqlite``; raises ``FileExistsError``."""
     path = refuse_existing(directory / "nsaf_pregnancy.sqlite")
-    office = _Office(
-        people, Clerk(people.seed, "nsaf-pregnancy", _SLIPS), Draws(people.seed, "nsaf-pregnancy"), _Tables()
-    )
+    office = Office.opened(people, "nsaf-pregnancy", _SLIPS, _Tables())
     for household in people.households:
         mother = mother_of(household)
         if mother is not None:

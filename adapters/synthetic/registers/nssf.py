@@ -10,11 +10,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from adapters.synthetic.draws import Draws
+from adapters.synthetic.office import Office
 from adapters.synthetic.people import TODAY, Human
 from adapters.synthetic.population import People
 from adapters.synthetic.roll import WORKING_AGES
-from adapters.synthetic.slips import Clerk, Noted, Slips
+from adapters.synthetic.slips import Noted, Slips
 from adapters.synthetic.writing import Row, refuse_existing, write_database, write_truth
 
 SCHEMA: Final = """
@@ -52,19 +52,13 @@ class _Tables:
     pensions: list[Row] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Office:
-    """Who notes, by what chance, and into which tables."""
-
-    clerk: Clerk
-    draws: Draws
-    tables: _Tables
+_Office = Office[_Tables]
 
 
 def write(directory: Path, people: People) -> None:
     """Write ``nssf.sqlite``; raises ``FileExistsError``."""
     path = refuse_existing(directory / "nssf.sqlite")
-    office = _Office(Clerk(people.seed, "nssf", _SLIPS), Draws(people.seed, "nssf"), _Tables())
+    office = Office.opened(people, "nssf", _SLIPS, _Tables())
     truth: list[tuple[str, int]] = []
     for number, human in _members(people):
         _add_member(office, number, human)

@@ -10,11 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from adapters.synthetic.draws import Draws
+from adapters.synthetic.office import Office
 from adapters.synthetic.people import TODAY, Household, Human
 from adapters.synthetic.population import People
 from adapters.synthetic.roll import birth_certificate, mother_of, small_children
-from adapters.synthetic.slips import Clerk, Slips
+from adapters.synthetic.slips import Slips
 from adapters.synthetic.writing import Row, refuse_existing, write_database, write_truth
 
 SCHEMA: Final = """
@@ -68,18 +68,13 @@ class _Tables:
     truth: list[tuple[str, int]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Office:
-    people: People
-    clerk: Clerk
-    draws: Draws
-    tables: _Tables
+_Office = Office[_Tables]
 
 
 def write(directory: Path, people: People) -> None:
     """Write ``spr.sqlite``; raises ``FileExistsError``."""
     path = refuse_existing(directory / "spr.sqlite")
-    office = _Office(people, Clerk(people.seed, "spr", _SLIPS), Draws(people.seed, "spr"), _Tables())
+    office = Office.opened(people, "spr", _SLIPS, _Tables())
     for household in people.households:
         _add(office, household)
     tables = office.tables

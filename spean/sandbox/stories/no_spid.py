@@ -18,6 +18,12 @@ TITLE: Final = (
 )
 NAME: Final = "no-spid"
 _SEVERE: Final = "2"
+_ASKED: Final = (
+    "SPR/REGISTRY registration",
+    "MOP/IDPOOR household",
+    "MOSVY/DISABILITY assessment",
+    "NSAF/FAMILY-PACKAGE payments",
+)
 
 
 async def tell(stage: Stage) -> None:
@@ -29,7 +35,7 @@ async def tell(stage: Stage) -> None:
     severe = await _case(stage, ("LOCAL_ID", known["case"]))
     _enrol(stage, record, severe=severe)
     await _paid(stage, household)
-    await _who_looked(stage, household)
+    await _who_looked(stage, household[1], known["case"])
 
 
 async def _nobody(stage: Stage, household: Identifier) -> None:
@@ -98,11 +104,15 @@ async def _paid(stage: Stage, household: Identifier) -> None:
             stage.story.tell(f"{each['benefit_date'][:10]}  {each['amount']:>7,} {each['currency']}  {component}")
 
 
-async def _who_looked(stage: Stage, household: Identifier) -> None:
+async def _who_looked(stage: Stage, household: str, case: str) -> None:
+    """Both numbers are hers, each where it was issued or asked by: in another registry it is another person's."""
+    numbers_of = (("LOCAL_ID@idpoor,nsaf-family-package,spr", household), ("LOCAL_ID@mosvy-disability", case))
     with stage.story.step(
-        "She too may ask who has looked: spean access-report --id LOCAL_ID:-", "គាត់ក៏អាចសួរបានដែរថា នរណាបានមើល"
+        "She too may ask who has looked, with each number at the registries that it was used at: spean access-report",
+        "គាត់ក៏អាចសួរបានដែរថា នរណាបានមើល តាមលេខនីមួយៗ នៅបញ្ជីដែលបានប្រើលេខនោះ",
     ):
-        await stage.show_accesses(*household, asked=("MOP/IDPOOR", "NSAF/FAMILY-PACKAGE"))
+        stage.story.tell(*(f"--id {kind}:-" for kind, _value in numbers_of))
+        await stage.show_accesses(numbers_of, asked=_ASKED)
 
 
 def _id_card(info: Document) -> str:

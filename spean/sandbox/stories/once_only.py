@@ -127,9 +127,15 @@ def _enrol(stage: Stage, household: Document, level: str, *, severe: bool) -> No
 
 async def _who_looked(stage: Stage, mother: Identifier) -> None:
     with stage.story.step(
-        "She asks who has looked at her data: spean access-report --spid -", "គាត់សួរថា នរណាបានមើលទិន្នន័យរបស់គាត់"
+        "She asks who has looked at her data: spean access-report --id SPID:-", "គាត់សួរថា នរណាបានមើលទិន្នន័យរបស់គាត់"
     ):
-        await stage.show_accesses(*mother, asked=("SPR/REGISTRY", "MOP/IDPOOR", "MOSVY/DISABILITY", "NPCA/PMRS"))
+        asked = (
+            "SPR/REGISTRY registration",
+            "MOP/IDPOOR household",
+            "MOSVY/DISABILITY assessment",
+            "NPCA/PMRS pregnancies",
+        )
+        await stage.show_accesses([mother], asked=asked)
 
 
 def _name_of(spid: str, members: list[Document]) -> str:

@@ -14,7 +14,7 @@ import contracts
 from spean.sandbox.asking import Answer, Backend
 from spean.sandbox.instance import Instance
 from spean.sandbox.plan import Institution, Service
-from spean.sandbox.query import Document, path_of
+from spean.sandbox.query import Document, Identifier, path_of
 from spean.sandbox.story import Story
 
 OK: Final = 200
@@ -59,20 +59,21 @@ class Stage:
             self.story.tell(f"{fact.en} · {fact.km}: {fact.value}")
             self.story.tell(f"    ← {fact.source.name} · {fact.source.khmer}  ({fact.query_id[:_SHOWN_ID]})")
 
-    async def show_accesses(self, identifier: str, value: str, *, asked: Sequence[str]) -> None:
+    async def show_accesses(self, numbers: Sequence[Identifier], *, asked: Sequence[str]) -> None:
         """Ask all adapters of the sandbox who looked at a person's data, as a citizen may.
 
         Args:
-            identifier: what kind of number is known of the person.
-            value: the number; handed over on standard input, so that it is in no list of processes.
-            asked: institutions that the report must name.
+            numbers: the person's, each by its kind; a kind of one registry says whose it is, as in ``LOCAL_ID@idpoor``.
+                They are handed over on standard input, so that they are in no list of processes.
+            asked: the services that the report must name.
         """
-        person = ("--spid", "-") if identifier == "SPID" else ("--id", f"{identifier}:-")
-        code, lines = await run("access-report", *person, "--sandbox", str(self.instance.layout.root), told=value)
+        named = [word for kind, _value in numbers for word in ("--id", f"{kind}:-")]
+        typed = "".join(f"{value}\n" for _kind, value in numbers)
+        code, lines = await run("access-report", *named, "--sandbox", str(self.instance.layout.root), told=typed)
         self.story.expect("exit code of the report", came=code, wanted=0)
         self.story.tell(*lines)
         missing = [each for each in asked if not any(each in line for line in lines)]
-        self.story.expect("institutions that the report does not name", came=missing, wanted=[])
+        self.story.expect("services that the report does not name", came=missing, wanted=[])
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ async def run(*words: str, told: str) -> tuple[int | None, list[str]]:
     )
     try:
         async with asyncio.timeout(_REPORT_SECONDS):
-            output, _ = await process.communicate(told.encode() + b"\n")
+            output, _ = await process.communicate(told.encode())
     finally:
         if process.returncode is None:
             process.kill()

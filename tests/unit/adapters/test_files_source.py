@@ -1,5 +1,6 @@
 import csv
 import os
+import re
 import time
 import zipfile
 from collections.abc import Iterator
@@ -187,6 +188,35 @@ def test_a_workbook_with_khmer_headers(inbox: Path) -> None:
     assert [(row[1], row[2]) for row in bad_rows(source)] == [("4", NAME), ("6", DAYS)]
     assert source.report is not None
     assert source.report.unmentioned == ("ផ្សេងៗ",)
+    source.close()
+
+
+def stored_formulas(path: Path, *cells: tuple[str, str]) -> None:
+    """Put what a spreadsheet program writes into a workbook: a formula and, beside it, its value."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = "xl/worksheets/sheet2.xml"
+    for place, text in cells:
+        parts[name] = re.sub(rf'<c r="{place}"[^>]*>.*?</c>'.encode(), text.encode(), parts[name])
+    with zipfile.ZipFile(path, "w") as archive:
+        for each, data in parts.items():
+            archive.writestr(each, data)
+
+
+def test_a_formula_has_its_stored_value_and_without_one_its_row_is_bad(inbox: Path) -> None:
+    rows = [[number, name, "2015-05-20", "=1+1"] for number, name in enumerate("កខគឃង", 1)]
+    rows[4][0] = "=A3+1"
+    path = write_xlsx(inbox / "a.xlsx", *rows, [6, "ច", "2015-05-20", 3])
+    stored_formulas(
+        path,
+        ("D3", '<c r="D3"><f>1+1</f><v>2</v></c>'),
+        ("D4", '<c r="D4" t="str"><f>IF(1=1,"","x")</f><v></v></c>'),  # its value is the empty text: nothing is missing
+        ("B5", '<c r="B5" t="str"><f t="shared" ref="B5:B5" si="0">"គ"</f><v>គ</v></c>'),
+    )
+    source = opened(inbox, **XLSX)
+    assert [source.find(query(number)).records[0]["days"] for number in ("1", "2", "6")] == [2, None, 3]
+    assert [(row[1], row[2]) for row in bad_rows(source)] == [("5", DAYS), ("6", DAYS), ("7", NUMBER)]
+    assert all("formula without a value" in row[3] for row in bad_rows(source))
     source.close()
 
 

@@ -263,3 +263,29 @@ async def test_many_at_once_are_each_recorded(tmp_path: Path) -> None:
         asked = [search_message(search_item(P1), message_id=f"m-{number}") for number in range(2, 22)]
         await asyncio.gather(*(caller.results(each) for each in asked))
     assert len(accesses(tmp_path, "LOCAL_ID", "p1")) == 20
+
+
+async def test_who_of_the_clients_staff_asked_is_kept_sealed(tmp_path: Path) -> None:
+    async with running(make_adapter(tmp_path)) as caller:
+        for user in ("clerk ភូមិ 7", "x" * 300, None):
+            headers = HEADERS if user is None else HEADERS | {"X-Road-UserId": user}
+            await caller.post(search_message(search_item(P1)), headers=headers)
+    assert [entry.user for entry in accesses(tmp_path, "LOCAL_ID", "p1")] == ["clerk ភូមិ 7", "x" * 255, ""]
+    for hidden in ("clerk", "ភូមិ", "x" * 255):
+        assert hidden.encode() not in contents(tmp_path)
+
+
+async def test_a_record_of_the_version_before_is_read_and_written_on(tmp_path: Path) -> None:
+    path = make_adapter(tmp_path)
+    async with running(path) as caller:
+        await caller.results(search_message(search_item(P1)))
+    with closing(sqlite3.connect(tmp_path / "access.sqlite")) as database:
+        database.executescript("ALTER TABLE access DROP COLUMN user; PRAGMA user_version = 1;")
+    assert [entry.user for entry in accesses(tmp_path, "LOCAL_ID", "p1")] == [""]
+    async with running(path) as caller:
+        await caller.post(search_message(search_item(P1), message_id="m-9"), headers=HEADERS | {"X-Road-UserId": "c7"})
+    assert [entry.user for entry in accesses(tmp_path, "LOCAL_ID", "p1")] == ["", "c7"]
+    with closing(sqlite3.connect(tmp_path / "access.sqlite")) as database:
+        database.execute("PRAGMA user_version = 9")
+    with pytest.raises(AccessLogError, match="version 9"):
+        accesses(tmp_path, "LOCAL_ID", "p1")

@@ -405,8 +405,9 @@ async def test_many_at_once_each_get_their_own_answer(tmp_path: Path) -> None:
 
 
 async def test_more_than_can_wait_are_told_to_come_back(tmp_path: Path) -> None:
-    path = make_adapter(tmp_path, limits={"concurrent_queries": 1, "items": 100})
-    items = [search_item(P1) | {"reference_id": str(number)} for number in range(60)]
+    # On a busy machine those that may wait take long, and are to be answered all the same.
+    path = make_adapter(tmp_path, limits={"concurrent_queries": 1, "request_seconds": 60})
+    items = [search_item(P1) | {"reference_id": str(number)} for number in range(10)]
     async with running(path) as caller:
         answers = await asyncio.gather(*(caller.post(search_message(*items)) for _ in range(40)))
     codes = {status for status, _answer in answers}

@@ -1,4 +1,6 @@
 import base64
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,15 @@ async def test_a_client_with_a_secret_gets_a_token_and_an_answer(tmp_path: Path)
         async with caller.session.post(url, data=form, headers=headers) as response:
             assert response.status == 200
             assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_nobody_vouches_for_a_user_whom_a_token_came_with(tmp_path: Path) -> None:
+    async with running(standing_alone(tmp_path)) as caller:
+        _status, given = await token(caller)
+        headers = bearer(given["access_token"]) | {"X-Road-UserId": "director"}
+        assert (await caller.post(MESSAGE, headers=headers))[0] == 200
+    with closing(sqlite3.connect(tmp_path / "access.sqlite")) as database:
+        assert database.execute("SELECT via, user FROM access").fetchall() == [("token", None)]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 import html
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html.parser import HTMLParser
 from itertools import pairwise, product
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
@@ -17,8 +19,10 @@ from contracts.dictionary import folder, model
 from contracts.dictionary.pages import build
 from contracts.fields import Target, fields
 from spean.cli import main
+from tests.support.contract_rules import walk
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+TEXTS = ("title", "x-title-km", "description", "x-description-km")
 VOID = {"meta", "link", "input", "br", "path", "rect"}
 
 
@@ -40,6 +44,55 @@ def test_each_record_has_a_page_with_each_field_in_both_languages(pages: Mapping
         missing = [part for part in parts if part not in text]
         assert not missing, f"{record.page}: {missing}"
         assert text.count('class="required"') == sum(field.required for field in fields(record.schema))
+
+
+def files(kind: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Read the standard's files themselves: nothing that the pages are made with can hide one from the test."""
+    root = Path(contracts.__file__).parent / kind
+    for path in sorted(root.rglob("*.json")):
+        name, _dash, version = path.relative_to(root).with_suffix("").as_posix().rpartition("-")
+        yield name, version, json.loads(path.read_text(encoding="utf-8"))
+
+
+def lacking(page: str, nodes: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the texts of both languages that a page does not show."""
+    shown = html.unescape(page)
+    texts = [str(each[key]) for each in nodes for key in TEXTS if key in each]
+    return {text for text in texts if text not in shown}
+
+
+def test_the_pages_say_what_the_files_say_neither_less_nor_more(pages: Mapping[str, str]) -> None:
+    expected = set()
+    for name, version, schema in files("schemas"):
+        expected.add(f"records/{name}-{version}.html")
+        nodes = [node for _where, node, _narrowing in walk(schema, "", narrowing=False)]
+        assert not lacking(pages[f"records/{name}-{version}.html"], nodes)
+    for name, version, found in files("codes"):
+        expected.add(f"codes/{name}-{version}.html")
+        assert not lacking(pages[f"codes/{name}-{version}.html"], [found, *found["codes"]])
+    for name, version, found in files("examples"):
+        titles = [{"title": each["title"]} for kind in ("valid", "invalid") for each in found[kind]]
+        assert not lacking(pages[f"records/{name}-{version}.html"], titles)
+    assert {name for name in pages if "/" in name} == expected
+
+
+def test_the_search_knows_each_record_field_list_and_code_by_both_titles(pages: Mapping[str, str]) -> None:
+    rows = [json.loads(line.rstrip(",")) for line in pages["search-index.js"].splitlines() if line.startswith("[")]
+    known = {tuple(row[1:5]) for row in rows}
+    for name, version, schema in files("schemas"):
+        page = f"records/{name}-{version}.html"
+        assert row_of(page, name, schema) in known
+        for field, node in schema.get("properties", {}).items():
+            assert row_of(f"{page}#field-{field}", field, node) in known
+    for name, version, found in files("codes"):
+        page = f"codes/{name}-{version}.html"
+        assert row_of(page, name, found) in known
+        for each in found["codes"]:
+            assert row_of(f"{page}#code-{each['code']}", each["code"], each) in known
+
+
+def row_of(page: str, name: str, node: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(map(contracts.normalise, (page, name, node["title"], node["x-title-km"])))
 
 
 def test_each_code_list_has_a_page_with_each_code_in_both_languages(pages: Mapping[str, str]) -> None:

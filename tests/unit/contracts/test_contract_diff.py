@@ -37,6 +37,23 @@ def field(name: str, **change: Any) -> dict[str, Any]:
     return changed(properties={**BASE["properties"], name: change})
 
 
+REFERENCE = {"$ref": "urn:spean:contract:cambodia:name:1.0.0", "title": "Name", "minProperties": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "effect"),
+    [
+        ({"minProperties": 2}, Effect.NARROWER),
+        ({"maxProperties": 4}, Effect.NARROWER),
+        ({"title": "Names"}, Effect.TEXT),
+    ],
+)
+def test_what_stands_beside_a_reference_is_compared_too(tmp_path: Path, change: dict[str, Any], effect: Effect) -> None:
+    one = {**BASE, "properties": {**BASE["properties"], "name": REFERENCE}}
+    two = changed(properties={**BASE["properties"], "name": REFERENCE | change})
+    assert [(each.path, each.effect) for each in found(tmp_path, one, two)] == [("name", effect)]
+
+
 def without(name: str) -> dict[str, Any]:
     return changed(properties={key: each for key, each in BASE["properties"].items() if key != name})
 

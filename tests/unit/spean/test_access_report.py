@@ -136,3 +136,80 @@ def test_what_cannot_be_answered_is_said(words: tuple[str, ...], capsys: pytest.
 
 def test_nobody_looked(registries: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert "គ្មាននរណា" in report(capsys, "--spid", "spid-9", registries[0], "--lang", "km")
+
+
+@pytest.fixture
+def offices(tmp_path: Path) -> list[Path]:
+    """Two registries with numbers of their own: p1 of the one is another person than p1 of the other."""
+    paths = []
+    for name in ("commune", "ministry"):
+        (tmp_path / name).mkdir()
+        rule = RULE | {"for": ["ELIGIBILITY"]}
+        paths.append(make_adapter(tmp_path / name, release=RELEASE | {"give": [rule]}, adapter=name))
+
+    async def ask(path: Path, number: str) -> None:
+        async with running(path) as caller:
+            item = search_item({"type": "LOCAL_ID", "value": number}, authorize={"purpose": {"code": "ELIGIBILITY"}})
+            message = search_message(item, message_id=number)
+            assert (await caller.results(message))[0]["status"] == "succ"
+
+    for path, number in ((paths[0], "p2"), (paths[1], "p2"), (paths[1], "p3")):
+        asyncio.run(ask(path, number))
+    return paths
+
+
+def test_a_number_of_one_registry_is_looked_for_there_only(
+    offices: list[Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*words: str) -> list[str]:
+        return [each["adapter"] for each in json.loads(report(capsys, *words, *offices, "--json"))]
+
+    assert asked("--id", "LOCAL_ID@commune:p2") == ["commune"]
+    assert asked("--id", "LOCAL_ID@commune:p2", "--id", "LOCAL_ID@ministry:p3") == ["commune", "ministry"]
+    assert asked("--id", "LOCAL_ID@commune,ministry:p2") == ["commune", "ministry"]
+    assert asked("--spid", "c3", "--id", "LOCAL_ID@commune:p2") == ["commune", "ministry"]  # c3 is p3 at both
+    monkeypatch.setattr(sys, "stdin", io.StringIO("p2\np3\n"))
+    assert asked("--id", "LOCAL_ID@commune:-", "--id", "LOCAL_ID@ministry:-") == ["commune", "ministry"]
+    assert len(json.loads(report(capsys, "--id", "LOCAL_ID:p3", offices[1], "--json"))) == 1  # the only one: no doubt
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--id", "LOCAL_ID:p2"], "another person's in the next"),
+        (["--id", "LOCAL_ID@village:p2"], "no adapter is called village; these are: commune, ministry"),
+        (["--id", "LOCAL_ID@:p2"], "TYPE@ADAPTER:VALUE"),
+        ([], "Say whose data"),
+    ],
+)
+def test_a_number_without_its_registry_is_refused(
+    offices: list[Path], capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert main(["access-report", *words, *map(str, offices)]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_source_that_is_away_is_named_beside_json_too(
+    registries: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (registries[0].parent / "people.sqlite").unlink()
+    assert main(["access-report", "--spid", "spid-1", *map(str, registries), "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == []
+    assert "The source of spr does not answer" in told.err
+
+
+def test_who_of_the_clients_staff_asked_is_shown(offices: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    async def ask() -> None:
+        async with running(offices[0]) as caller:
+            item = search_item({"type": "SPID", "value": "c3"}, authorize={"purpose": {"code": "ELIGIBILITY"}})
+            headers = {"Content-Type": "application/json", "X-Road-Client": CLIENT, "X-Road-UserId": "clerk\u202e-7"}
+            await caller.post(search_message(item, message_id="by-a-clerk"), headers=headers)
+
+    asyncio.run(ask())
+    capsys.readouterr()  # the adapter's log
+    [found] = json.loads(report(capsys, "--spid", "c3", offices[0], "--json"))
+    assert (found["client"], found["user"]) == (CLIENT, "clerk\u202e-7")
+    table = report(capsys, "--spid", "c3", offices[0])
+    assert f"{CLIENT}, clerk" in table
+    assert "\u202e" not in table  # a client's words cannot turn the line around

@@ -49,7 +49,56 @@ def test_check_lists_what_is_open_in_all_files_at_once(tmp_path: Path, capsys: p
     assert "mapping.yaml: rules\n         neither mapped nor ignored with a reason: home.code" in shown
     assert "→ write a rule for each" in shown
     assert "nothing.yaml: file" in shown
-    assert "The source was not looked at" in spean(capsys, "check", path, "--against-data")[1]
+
+
+def test_check_looks_at_the_data_in_spite_of_errors_and_says_at_what_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [
+        SERVICE | {"code": "nowhere", "source": "nothing.yaml"},
+        SERVICE | {"code": "unmapped", "mapping": "broken.yaml"},
+    ]
+    path = make_adapter(
+        tmp_path, services=[SERVICE, *others], extra="INSERT INTO person VALUES ('p5', 'X', '9', NULL, 1, NULL);"
+    )
+    (tmp_path / "broken.yaml").write_text("mapping: [")
+    rules = [{"to": "birth_year", "from": "gone", "transform": ["integer"]}, *MAPPING["rules"]]
+    write_yaml(tmp_path / "mapping.yaml", MAPPING | {"rules": rules})
+    code, shown = spean(capsys, "check", path, "--against-data")
+    assert code == 1
+    assert "the source has no field gone" in shown
+    assert "the code '9' at sex is not in the code list sex: 1 of 5 records" in shown
+    assert "breaks the contract" not in shown  # what was left out would be blamed on the data
+    for said in (
+        "these rules were not tried, since the source lacks what they read: rules[0] (birth_year)",
+        "whether the records hold to cambodia/person was not looked at",
+        "the data of the service nowhere were not looked at: its source file has errors",
+        "what this mapping makes of the data was not looked at: it cannot be read",
+    ):
+        assert said in shown
+    assert "not looked at" not in spean(capsys, "check", path)[1]
+
+
+def test_check_against_data_judges_the_records_of_a_mapping_that_only_forgot_a_field(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = {"security_servers": ["nowhere"]}
+    path = make_adapter(tmp_path, extra="INSERT INTO person VALUES ('p5', '', 'M', NULL, 1, NULL);", callers=nobody)
+    write_yaml(tmp_path / "mapping.yaml", {key: each for key, each in MAPPING.items() if key != "ignored"})
+    code, shown = spean(capsys, "check", path, "--against-data")
+    assert code == 1
+    assert "neither mapped nor ignored" in shown
+    assert "adapter.yaml: callers.security_servers" in shown
+    assert "1 of 5 records" in shown
+    assert "not looked at" not in shown
+
+
+def test_check_says_when_there_is_no_way_to_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = make_adapter(tmp_path, source=SOURCE)
+    path.write_text(path.read_text().replace("sqlite:///", "oracle:///"))
+    code, shown = spean(capsys, "check", path, "--against-data")
+    assert code == 1
+    assert "the data were not looked at: without this nobody knows where they are" in shown
 
 
 def test_check_of_an_old_file_says_what_replaced_its_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,23 +289,50 @@ def test_new_from_a_database_gives_an_adapter_that_check_completes(
         "sex": "female",
         "birth_date": "2010-05-20T00:00:00+07:00",
     }  # fmt: skip
-    assert "id_card" in service.source.attributes
+    assert service.source.identifiers == {"LOCAL_ID", "KHM_ID"}
+    assert service.source.attributes["KHM_ID"].selective
+    assert "id_card" not in service.source.attributes
 
 
 def test_new_from_an_answer_knows_its_envelope(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    people = [{"id": "1", "surname": "សុខ", "name": "ដារ៉ា", "gender": "M", "dob": "2010-05-20", "visits": [{"on": "x"}]}]
+    people: list[dict[str, Any]] = [
+        {"id": "1", "surname": "សុខ", "name": "ដារ៉ា", "gender": "M", "dob": "2010-05-20", "visits": [{"on": "x"}]}
+    ]
+    people[0] |= {"ids": {"khm_id": "012345678"}, "phone_number": "012"}
     answer: dict[str, Any] = {"success": True, "http_code": 200, "message": "ok", "data": {"items": people, "total": 1}}
     (tmp_path / "answer.json").write_text(json.dumps(answer), encoding="utf-8")
     folder = tmp_path / "beneficiaries"
     assert spean(capsys, "new", folder, "--from-json", tmp_path / "answer.json")[0] == 0
     code, shown = spean(capsys, "check", folder / "adapter.yaml")
     assert code == 1
-    assert "neither mapped nor ignored with a reason: visits.on" in shown
+    assert "neither mapped nor ignored with a reason: phone_number, visits.on" in shown  # the standard's is a list
     with (folder / "mapping.yaml").open("a") as mapping:
         mapping.write("ignored:\n- {path: visits, reason: Not part of this service.}\n")
+        mapping.write("- {path: phone_number, reason: Not part of this service.}\n")
     code, shown = spean(capsys, "check", folder / "adapter.yaml")
     assert code == 0, shown
     assert "http_code" in (folder / "source.yaml").read_text()
+    [service] = load_config(folder / "adapter.yaml").services
+    assert service.source.identifiers == {"LOCAL_ID", "KHM_ID"}
+    assert service.source.attributes["KHM_ID"].column == "ids.khm_id"
+
+
+def test_new_asks_by_an_identifier_quickly_only_where_the_database_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = "spid TEXT PRIMARY KEY, khm_id TEXT, nssf_no TEXT, family_name_km TEXT, given_name_km TEXT, sex TEXT"
+    with closing(sqlite3.connect(tmp_path / "db.sqlite")) as database:
+        database.executescript(f"CREATE TABLE person ({columns}); CREATE INDEX by_nssf ON person (nssf_no);")
+        many = ", ".join(f"c{number} TEXT" for number in range(9))
+        database.executescript(f"CREATE TABLE visit (a TEXT, b TEXT, {many}, PRIMARY KEY (a, b));")  # no record's table
+    (tmp_path / "url.txt").write_text("sqlite:///db.sqlite\n")
+    assert spean(capsys, "new", tmp_path / "people", "--from-sql", tmp_path / "url.txt")[0] == 0
+    code, shown = spean(capsys, "check", tmp_path / "people" / "adapter.yaml", "--against-data")
+    assert code == 0, shown
+    [service] = load_config(tmp_path / "people" / "adapter.yaml").services
+    asked = {name: each.selective for name, each in service.source.attributes.items()}
+    assert asked == {"SPID": True, "KHM_ID": False, "NSSF_CARD": True}
+    assert service.source.identifiers == set(asked)  # the key is a number that everybody knows: no local one is made up
 
 
 def test_new_from_a_workbook_with_khmer_headers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -275,6 +351,55 @@ def test_new_from_a_workbook_with_khmer_headers(tmp_path: Path, capsys: pytest.C
     assert "  - khmer_digits\n  - buddhist_era_year\n" in rules
     assert "ស្រី: female" in rules
     assert not [path for path in folder.glob("*.*") if SECRET in path.read_text(encoding="utf-8")]
+
+
+KHMER = {
+    "ល.រ": ("row_no", 1), "លេខប័ណ្ណសមធម៌": ("equity_card", "0123-4567-89"), "ឈ្មោះ (Name)": ("name", "សុខ ដារ៉ា"),
+    "ឈ្មោះជាអក្សរឡាតាំង": ("name_latin", "SOK Dara"), "ភេទ": ("sex", "ប្រុស"),
+    "ថ្ងៃ ខែ ឆ្នាំកំណើត": ("birth_date", "20/05/2010"), "អត្តសញ្ញាណប័ណ្ណ": ("khmer_id", "012345678"),
+    "ប័ណ្ណ ប.ស.ស.": ("nssf_card", "123"), "លេខទូរស័ព្ទ": ("phone", "012"), "ភូមិ": ("village", "ក"),
+    "ឈ្មោះម្ដាយ": ("mother_name", "ខ"), "ពណ៌": ("column_12", "ស"), "អត្តលេខសិស្ស": ("pupil_no", "7"),
+}  # fmt: skip
+NOT_MAPPED = ("row_no", "phone", "village", "mother_name", "column_12")
+
+
+def test_new_knows_khmer_headers_and_lets_searches_name_the_identifiers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = Workbook()
+    page = book.active
+    assert page is not None
+    page.append(list(KHMER))
+    page.append([value for _name, value in KHMER.values()])
+    page.append([2, "0123-4567-89", "សុខ ធី", "SOK Thy", "ប្រុស", "20/05/2012", None, None, "012", "ក", "ខ", "ស", "8"])
+    book.save(tmp_path / "pupils.xlsx")
+    folder = tmp_path / "pupils"
+    assert spean(capsys, "new", folder, "--from-xlsx", tmp_path / "pupils.xlsx")[0] == 0
+    with (folder / "mapping.yaml").open("a") as mapping:
+        mapping.write("ignored:\n")
+        mapping.writelines(f"- {{path: {each}, reason: Not part of this service.}}\n" for each in NOT_MAPPED)
+    code, shown = spean(capsys, "check", folder / "adapter.yaml")
+    assert code == 0, shown
+    [service] = load_config(folder / "adapter.yaml").services
+    assert service.source.identifiers == {"LOCAL_ID", "EQUITY_CARD", "KHM_ID", "NSSF_CARD"}
+    assert all(each.selective for each in service.source.attributes.values())
+    (folder / "inbox" / "first.xlsx").write_bytes((tmp_path / "pupils.xlsx").read_bytes())
+    said = (folder / "source.yaml").read_text(encoding="utf-8")
+    (folder / "source.yaml").write_text(said.replace("header_row: 1", "header_row: 1\n  settle_seconds: 0"))
+    code, shown = spean(capsys, "check", folder / "adapter.yaml", "--against-data")
+    assert code == 0, shown
+    assert service.mapping.apply(dict(KHMER.values())) == {
+        "identifier": [
+            {"identifier_type": "LOCAL_ID", "identifier_value": "7"},
+            {"identifier_type": "EQUITY_CARD", "identifier_value": "0123-4567-89"},
+            {"identifier_type": "KHM_ID", "identifier_value": "012345678"},
+            {"identifier_type": "NSSF_CARD", "identifier_value": "123"},
+        ],
+        "name": {"surname": "សុខ", "given_name": "ដារ៉ា", "surname_latin": "SOK", "given_name_latin": "Dara"},
+        "sex": "male",
+        "birth_date": "2010-05-20T00:00:00+07:00",
+    }
+    assert spean(capsys, "try", folder / "adapter.yaml", "--id", "KHM_ID:012345678")[0] == 0
 
 
 def test_new_keeps_a_password_in_a_file_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

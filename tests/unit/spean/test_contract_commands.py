@@ -111,6 +111,12 @@ def test_a_document_from_the_standard_input(
     assert spean(capsys, "validate", "dci/sort", "-")[0] == 0
 
 
+def test_a_field_that_stands_twice_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, shown = spean(capsys, "validate", "dci/sort", write(tmp_path, '{"a": 1, "b": {"c": 1, "c": 2}}'))
+    assert code == 1
+    assert "names a field twice" in shown
+
+
 @pytest.mark.parametrize("content", ["{", f'{{"a": {SECRET}}}', '{"a": NaN}', "[" * 200_000])
 def test_what_is_no_json_is_told_without_a_traceback(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str
