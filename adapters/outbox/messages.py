@@ -65,11 +65,7 @@ def _entry(access: Access, batch: Batch, client: str, at: datetime) -> AccessEnt
 
 
 def results_by_row(batch: Batch, results: Iterable[Document]) -> dict[int, Document]:
-    """Return what is to be kept of an answer: results that say more than that all went well; of a whole message once."""
-    telling = [each for each in results if _telling(each)]
-    if batch.kind != NOTIFY:
-        status = "rjct" if any(each.get("status") == "rjct" for each in telling) else "succ"
-        return {each.id: {"status": status, "results": telling} for each in batch.rows[:1] if telling}
+    """Return what is to be kept of an answer: results that say more than that all went well."""
     telling = [each for each in results if _telling(each)]
     if batch.kind == NOTIFY:
         rows = {each.body.get("reference_id"): each.id for each in batch.rows}
