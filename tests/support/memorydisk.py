@@ -1,7 +1,7 @@
 """Puts the tests' temporary folders into memory where the system has a file system for that.
 
 It refuses to where it might run full. No test can tell: to survive a power cut is the disk's part, and what survives a
-killed process is the same there. Most of the suite's waiting was for the disk, at each commit of a little database.
+killed process is the same there. Much of the suite's waiting was for the disk, at each commit of a little database.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - pytest makes a folder in it that only its owner enters
-# More than a run of the whole suite was seen to hold at its height.
+# Room for several of the largest tests: two nodes that keep bodies of 128 MiB. What passed is removed at once.
 ROOM_BYTES: Final = 2 * 1024**3
 # What pytest reads instead of TMPDIR, which programs that tests start would follow too.
 VARIABLE: Final = "PYTEST_DEBUG_TEMPROOT"
