@@ -39,10 +39,10 @@ def entry(spid: str, person: Person = SOPHEA, /, **changes: object) -> Person:
 class Bench:
     """A crosswalk and its database."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
         self.file = folder / "crosswalk.sqlite"
         self.crosswalk = Crosswalk(KEY, load_definition(DECLARATION))
-        self.store: EventsStore = open_events(f"sqlite:///{self.file}", KEY, config="crosswalk")
+        self.store: EventsStore = open_events(url or f"sqlite:///{self.file}", KEY, config="crosswalk")
 
     def take(self, *people: Person) -> Taken:
         """Take persons, a registry at a time, in the order given."""

@@ -229,3 +229,13 @@ def test_strange_records_stop_nothing(bench: Bench, record: dict[str, object]) -
     bench.take(SOPHEA)
     taken = bench.write(lambda c: bench.crosswalk.take(c, "pmrs", record, AT))
     assert taken.linked == 0
+
+
+def test_postgresql_holds_a_crosswalk_too(tmp_path: Path, postgresql_url: str) -> None:
+    bench = Bench(tmp_path, postgresql_url)
+    bench.take(elsewhere("pmrs", "P1"), SOPHEA, elsewhere("nssf", "7", born="", village=""), SOPHEA)
+    assert bench.person_of("pmrs", "P1") == "AAAA-0001"
+    [shown] = bench.waiting()
+    bench.decide(shown.id, "different")
+    assert bench.state_of("nssf", "7") == "open"
+    bench.store.database.close()
