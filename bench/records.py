@@ -97,7 +97,7 @@ def finish(database: Database, definitions: Sequence[str]) -> None:
             connection.exec_driver_sql(definition)
     with database.transaction() as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(text("ANALYZE log_record"))
+            connection.execute(text("ANALYZE log_record, log_message_key"))
 
 
 def _insert(dialect: _Dialect) -> str:
@@ -131,7 +131,11 @@ def _insert(dialect: _Dialect) -> str:
         "leaf_hash": dialect.zeros.format(32),
     }
     # What is selected is all our own: no caller's text comes in.
-    return f"INSERT INTO log_record ({', '.join(values)}) SELECT {', '.join(values.values())} FROM {dialect.series} AS numbers"  # noqa: S608, E501
+    new = f"INSERT INTO log_record ({', '.join(values)}) SELECT {', '.join(values.values())} FROM {dialect.series} AS numbers"  # noqa: S608, E501
+    if dialect is not _DIALECTS["postgresql"]:
+        return new
+    keys = "query_id, request_id, response, client_side, time"
+    return f"WITH new AS ({new} RETURNING {keys}) INSERT INTO log_message_key ({keys}) SELECT {keys} FROM new"  # noqa: S608
 
 
 def _client(rare: str, busy: str, other: str) -> str:

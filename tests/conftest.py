@@ -1,6 +1,8 @@
 """Fixtures that every test may use."""
 
 import logging
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,10 +10,27 @@ import pytest
 import structlog
 
 from tests.support.loglines import forget_cached_loggers, reset_logs, standard_handlers
+from tests.support.memorydisk import in_memory
 from tests.support.postgres import any_database, postgresql_server, postgresql_url
 from tests.support.shared import need_shared
+from tests.support.stretching import _stretched_once, true_salts
 
-__all__ = ["any_database", "postgresql_server", "postgresql_url"]  # fixtures: found here by every test
+__all__ = [  # fixtures: found here by every test
+    "_stretched_once",
+    "any_database",
+    "postgresql_server",
+    "postgresql_url",
+    "true_salts",
+]
+
+# Tests start more than a hundred processes, and each would compile the project anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_configure() -> None:
+    """Choose where temporary folders are before anybody asks for one."""
+    in_memory()
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, and_, exists, func, select
 
 from securityserver.messagelog import treeheads
 from securityserver.messagelog.leaf import leaf_of, values_of
 from securityserver.messagelog.records import BodyForm
-from securityserver.messagelog.tables import BODY_CHUNK, RECORD, TREE_NODE
+from securityserver.messagelog.tables import BODY_CHUNK, MESSAGE_KEY, RECORD, TREE_NODE
 from securityserver.messagelog.treeheads import HeadInvalid, TreeHead
 from serverkit.database import Database
 from xroad.merkle import EMPTY_ROOT, node_hash
@@ -32,6 +32,7 @@ class Trouble(StrEnum):
     REMOVED = "removed"
     INSERTED = "inserted"
     REORDERED = "reordered"
+    HIDDEN = "hidden"
     TREE = "tree changed"
     HEAD = "head not valid"
     MISSING = "missing"
@@ -104,6 +105,7 @@ class Checker:
         rows = self._rows(select(*columns).where(place >= start, place < end).order_by(place))
         records = {row["leaf_index"]: row for row in rows}
         self._fetch_nodes(start, end)
+        yield from self._hidden(start, end)
         for index in range(start, end):
             while waiting and waiting[0].size <= index:
                 yield from self._head(waiting.pop(0), index)
@@ -111,6 +113,16 @@ class Checker:
             yield from self._gone(index) if row is None else self._record(row)
             leaf = self._stored.get((0, index)) if row is None else row["leaf_hash"]
             yield from self._grow(index, leaf)
+
+    def _hidden(self, start: int, end: int) -> Iterator[Finding]:
+        """Name records that a search by their identifiers would not find; only PostgreSQL keeps keys apart."""
+        if not self._database.is_postgresql:
+            return
+        same = and_(*(column == RECORD.c[column.name] for column in MESSAGE_KEY.columns))
+        within = RECORD.c.leaf_index >= start, RECORD.c.leaf_index < end
+        for row in self._rows(select(RECORD.c.id).where(*within, ~exists().where(same)).order_by(RECORD.c.id)):
+            text = f"Record {row['id']} is not found by its identifiers: its key was changed or removed."
+            yield Finding(Trouble.HIDDEN, row["id"], text)
 
     def _record(self, row: dict[str, Any]) -> Iterator[Finding]:
         self.records += 1

@@ -1,4 +1,4 @@
-"""A partition a day of records and large bodies on PostgreSQL, so that a day is dropped at once and not row by row.
+"""A partition a day of records, keys and large bodies on PostgreSQL, so that a day is dropped at once, not row by row.
 
 It refuses to know when: the store makes days ahead, and removal drops those that are archived.
 """
@@ -14,6 +14,7 @@ from securityserver.messagelog.records import DAY_MILLISECONDS, day_of, millisec
 
 # Made while nobody waits: to make one takes a lock that waits for readers.
 DAYS_AHEAD: Final = 7
+_TABLES: Final = ("log_record", "log_message_key", "log_body_chunk")
 _NAME: Final = re.compile(r"log_record_([0-9]{8})")
 _PARTITIONS: Final = text(
     "SELECT relname FROM pg_class JOIN pg_inherits ON inhrelid = pg_class.oid"
@@ -30,10 +31,9 @@ def make_statements(days: Iterable[int]) -> list[str]:
     """Give what makes those days' partitions, where they are missing."""
     statements = []
     for day in days:
-        statements += [
-            _made("log_record", day, day * DAY_MILLISECONDS, (day + 1) * DAY_MILLISECONDS),
-            _made("log_body_chunk", day, day, day + 1),
-        ]
+        start, end = day * DAY_MILLISECONDS, (day + 1) * DAY_MILLISECONDS
+        statements += [_made("log_record", day, start, end), _made("log_message_key", day, start, end)]
+        statements.append(_made("log_body_chunk", day, day, day + 1))
     return statements
 
 
@@ -56,4 +56,4 @@ def close_to_writers(connection: Connection, day: int) -> None:
 
 def drop(connection: Connection, day: int) -> None:
     """Drop a day, with all its records and large bodies; their marks in the tree must stand already."""
-    connection.execute(text(f"DROP TABLE {name_of('log_record', day)}, {name_of('log_body_chunk', day)}"))
+    connection.execute(text(f"DROP TABLE {', '.join(name_of(table, day) for table in _TABLES)}"))

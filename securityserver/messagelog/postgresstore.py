@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from securityserver.messagelog.partitions import DAYS_AHEAD, make_statements
 from securityserver.messagelog.records import COLUMNS, LEAF_INDEX, TIME, Row, day_of
 from securityserver.messagelog.store import Refusal, StoreRefused
-from securityserver.messagelog.tables import BODY, BODY_CHUNK, RECORD, TREE_NODE
+from securityserver.messagelog.tables import BODY, BODY_CHUNK, MESSAGE_KEY, RECORD, TREE_NODE
 from serverkit.database import Database, DatabaseUnusable
 from xroad.merkle import Node
 
@@ -30,7 +30,8 @@ _AHEAD_PAUSE_SECONDS: Final = 3600.0
 _CLAIM: Final = "message log"
 # Keys of a partitioned table hold its day, so the database alone would take the same message again on another day.
 _PRESENT: Final = (
-    "SELECT EXISTS (SELECT 1 FROM log_record JOIN unnest(%s::text[], %s::smallint[], %s::smallint[]) AS new (r, a, c)"
+    "SELECT EXISTS (SELECT 1 FROM log_message_key"
+    " JOIN unnest(%s::text[], %s::smallint[], %s::smallint[]) AS new (r, a, c)"
     " ON request_id = r AND response = a AND client_side = c)"
 )
 _ORPHANS: Final = str(
@@ -162,7 +163,16 @@ class PostgresStore:
 
 @cache
 def _insert_records(rows: int) -> bytes:
-    return _many(insert(RECORD), COLUMNS, rows) + b" RETURNING id, leaf_index"
+    """Give one statement that writes records and their keys: neither is there without the other."""
+    new = _many(insert(RECORD), COLUMNS, rows)
+    keys = ", ".join(column.name for column in MESSAGE_KEY.columns).encode()
+    # What is put together is all our own.
+    named = b"INSERT INTO log_message_key (%b) SELECT %b FROM new" % (keys, keys)
+    return b"WITH new AS (%b RETURNING id, leaf_index, %b), named AS (%b) SELECT id, leaf_index FROM new" % (
+        new,
+        keys,
+        named,
+    )
 
 
 @cache

@@ -10,12 +10,13 @@ statistics of its own accord, might otherwise choose theirs.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Self
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     LargeBinary,
     RowMapping,
     Select,
@@ -40,7 +41,7 @@ from securityserver.messagelog.records import (
     searchable,
 )
 from securityserver.messagelog.tables import FAILED as FAILED_SQL
-from securityserver.messagelog.tables import MESSAGE_RECORD, RECORD
+from securityserver.messagelog.tables import MESSAGE_KEY, MESSAGE_RECORD, RECORD
 from serverkit.database import Database
 from xroad.errors import DatabaseError
 from xroad.identifiers import ClientId, ServiceId
@@ -322,11 +323,30 @@ def _answers(requests: Sequence[RowMapping]) -> Select[str, int]:
     )
 
 
+def _bounded(connection: Connection, wanted: Wanted) -> Wanted | None:
+    """Bound the time of a search by id to where such messages are, so that PostgreSQL need not plan for all days.
+
+    `None` when there are none. Whoever takes keys away to hide records is found by `check`.
+    """
+    names = {name: getattr(wanted, name) for name in ("query_id", "request_id")}
+    same = [MESSAGE_KEY.c[name] == searchable(value) for name, value in names.items() if value is not None]
+    if not same:
+        return wanted
+    time = MESSAGE_KEY.c.time
+    first, last = connection.execute(select(func.min(time), func.max(time)).where(*same)).one()
+    if first is None:
+        return None
+    since, until = moment(first), moment(last + 1)
+    return replace(wanted, since=max(wanted.since or since, since), until=min(wanted.until or until, until))
+
+
 def _rows(database: Database, wanted: Wanted, after: Place | None, limit: int) -> tuple[list[RowMapping], _Answered]:
     """Give the rows, and which of their request ids have a logged response, on which side."""
     try:
         with database.reading() as connection:
-            rows = connection.execute(query(wanted, after, limit, connection.dialect.name)).mappings().all()
+            engine = connection.dialect.name
+            bounded = _bounded(connection, wanted) if engine == "postgresql" else wanted
+            rows = connection.execute(query(bounded, after, limit, engine)).mappings().all() if bounded else []
             requests = [row for row in rows if not row["response"]]
             answered = {(row[0], row[1]) for row in connection.execute(_answers(requests))} if requests else set()
     except SQLAlchemyError as error:

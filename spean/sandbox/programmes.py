@@ -63,7 +63,7 @@ def _events(each: Institution, ports: Ports) -> Mapping[str, Any] | None:
     if ports.institutions != FULL.institutions:
         return None
     url = f"http://{LOOPBACK}:{ports.node(each).client_http}"
-    return {"security_server": {"url": url}, "retry": {"first_seconds": 1, "most_seconds": 4}, "timeout_seconds": 10}
+    return {"security_server": {"url": url}, "retry": {"first_seconds": 1, "most_seconds": 4}, "timeout_seconds": 5}
 
 
 def _source(programme: str, layout: Layout, ports: Ports) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from spean.sandbox.plan import MOP, NSAF
 from spean.sandbox.processes import last_lines
 from tests.support.little import http_server
 from tests.support.memory import Watched, resident
+from tests.support.memorydisk import place_for
 
 GIBIBYTE = 1024**3
 PIECE = bytes(range(256)) * 1024  # 256 KiB
@@ -60,8 +61,8 @@ async def exchange(bus: Bus, session: aiohttp.ClientSession, path: str, body: As
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that is gone after the test: pytest keeps its own, and this one holds four gibibytes."""
-    with TemporaryDirectory(prefix="spean-large-") as name:
+    """A folder that is gone after the test: pytest may keep its own, and this one holds some six gibibytes."""
+    with TemporaryDirectory(prefix="spean-large-", dir=place_for(8 * GIBIBYTE)) as name:
         yield Path(name) / "bus"
 
 

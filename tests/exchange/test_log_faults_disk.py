@@ -3,9 +3,11 @@
 The disk is a small file system of its own where the system lets us mount one, and a limit on file sizes everywhere.
 """
 
+import gc
 import resource
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
@@ -20,7 +22,7 @@ from spean.sandbox.plan import MOP, NSAF, Institution
 from tests.support.anchors import an_anchor
 from tests.support.killing import Seen, faulty_bus
 from tests.support.messagelog import database_url
-from tests.support.sandboxes import environment, spean
+from tests.support.sandboxes import done_here, environment, spean
 
 BODY = b"x" * 1000
 DISK_BYTES = 24 * 1024 * 1024
@@ -147,19 +149,24 @@ def _reached(seen: Seen) -> int:
     return seen.by_service.total()
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A node with records in its database."""
-    (tmp_path / "given.xml").write_bytes(an_anchor())
-    config = tmp_path / "node" / "NODE.toml"
-    words = spean(
-        "node", "init", str(config), "--server", "KH-PILOT/GOV/MOP/SS1", "--anchor", str(tmp_path / "given.xml")
-    )
-    subprocess.run(words, check=True, env=environment(), capture_output=True)
-    data = config.with_name("data")
-    with closing(open_node_database(database_url(data))) as database, database.transaction() as connection:
+    folder = tmp_path_factory.mktemp("template")
+    (folder / "given.xml").write_bytes(an_anchor())
+    config = folder / "node" / "NODE.toml"
+    words = ("--server", "KH-PILOT/GOV/MOP/SS1", "--anchor", str(folder / "given.xml"))
+    assert done_here("node", "init", str(config), *words).returncode == 0
+    url = database_url(config.with_name("data"))
+    with closing(open_node_database(url)) as database, database.transaction() as connection:
         made.fill(connection, 0, 2000, 2000)
     return config
+
+
+@pytest.fixture
+def node(template: Path, tmp_path: Path) -> Path:
+    shutil.copytree(template.parent, tmp_path / "node")
+    return tmp_path / "node" / template.name
 
 
 def overwritten(at: float) -> Callable[[bytes], bytes]:
@@ -183,14 +190,35 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.fixture
+def _interpreter_as_before() -> Iterator[None]:
+    """A node sets what is the whole process's."""
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    yield
+    sys.setswitchinterval(interval)
+    gc.set_threshold(*thresholds)
+
+
+@pytest.mark.usefixtures("_interpreter_as_before")
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_database_is_told_at_start_and_left_as_it_is(node: Path, damage: Callable[[bytes], bytes]) -> None:
+    _check_refused(node, damage, done_here)
+
+
+def test_a_process_of_its_own_ends_when_its_database_is_damaged(node: Path) -> None:
+    def done(*words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(spean(*words), env=environment(), capture_output=True, text=True, timeout=30, check=False)
+
+    _check_refused(node, DAMAGES["early page overwritten"], done)
+
+
+def _check_refused(
+    node: Path, damage: Callable[[bytes], bytes], run: "Callable[..., subprocess.CompletedProcess[str]]"
+) -> None:
     file = node.with_name("data") / "node.db"
     damaged = damage(file.read_bytes())
     file.write_bytes(damaged)
-    done = subprocess.run(
-        spean("node", "run", str(node)), env=environment(), capture_output=True, text=True, timeout=30, check=False
-    )
+    done = run("node", "run", str(node))
     assert done.returncode == 1
     assert str(file) in done.stderr
     assert "backup" in done.stderr or "another program's" in done.stderr

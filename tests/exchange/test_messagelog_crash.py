@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,10 @@ from tests.support.messagelog import database_url
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 20
+WORDS = 3  # on a whole line: number, request id, digest
 
 # Eight exchanges at once; each fifth record of the first has a large body. What is written to the pipe was returned.
+# Who appends is a child each time, so that what it imports is imported once.
 APPENDER = """
 import asyncio, os, sys
 from pathlib import Path
@@ -44,29 +48,42 @@ async def main():
         os.write(1, b"ready\\n")
         await asyncio.gather(*(exchange(log, number) for number in range(8)))
 
-asyncio.run(main())
+for _ in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        os.write(1, f"{os.getpid()}\\n".encode())
+        asyncio.run(main())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.write(1, b"\\nended\\n")
 """
 
 
-def run_and_kill(directory: Path, seconds: float) -> list[list[str]]:
-    process = subprocess.Popen(
+@contextmanager
+def appender(directory: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Run what starts a child that appends for each line that it gets."""
+    with subprocess.Popen(
         [sys.executable, "-c", APPENDER, str(directory)],
         cwd=ROOT,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
+        bufsize=1,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert process.stdout.readline() == "ready\n", process.stderr.read()
-        time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        output, errors = process.communicate()
-    assert process.returncode == -signal.SIGKILL, errors
-    whole = output[: output.rfind("\n") + 1]
-    return [line.split() for line in whole.splitlines()]
+    ) as process:
+        yield process
+
+
+def run_and_kill(process: "subprocess.Popen[str]", seconds: float) -> list[list[str]]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("again\n")
+    child = int(process.stdout.readline())
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    lines = list(takewhile(lambda line: not line.startswith("ended"), process.stdout))
+    return [words for words in map(str.split, lines) if len(words) == WORDS]
 
 
 async def check(directory: Path, reported: list[list[str]]) -> None:
@@ -84,9 +101,10 @@ async def check(directory: Path, reported: list[list[str]]) -> None:
 @pytest.mark.timeout(180)
 def test_kill_loses_no_record_whose_append_returned(tmp_path: Path) -> None:
     reported: list[list[str]] = []
-    for _ in range(KILLS):
-        reported += run_and_kill(tmp_path, random.uniform(0.02, 0.4))  # noqa: S311
-        asyncio.run(check(tmp_path, reported))
+    with appender(tmp_path) as process:
+        for _ in range(KILLS):
+            reported += run_and_kill(process, random.uniform(0.02, 0.4))  # noqa: S311
+            asyncio.run(check(tmp_path, reported))
     assert len(reported) > KILLS
     assert len({number for number, _, _ in reported}) == len(reported)
     assert not list((tmp_path / "spool").iterdir())

@@ -33,7 +33,10 @@ def test_the_story_that_goes_wrong_says_what_differed(tmp_path: Path) -> None:
     """The ministry's adapter dies after the start."""
     folder = tmp_path / "sandbox"
     with subprocess.Popen(
-        spean("sandbox", "demo", "--dir", str(folder)), stdout=subprocess.PIPE, text=True, env=environment()
+        spean("sandbox", "demo", "--households", "150", "--dir", str(folder)),
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:

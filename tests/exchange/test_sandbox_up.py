@@ -25,6 +25,8 @@ PROCESSES = {
     "adapter-idpoor",
     "adapter-nssf",
 }
+# As many households as the stories need; a district's would be made up for seconds.
+SMALL = ("--households", "150")
 
 
 def every_process(report: Any) -> dict[str, int]:
@@ -50,9 +52,9 @@ def alive(pid: int) -> bool:
     return True
 
 
-def test_an_instance_serves_is_described_and_resumes_with_keys_logs_and_data(tmp_path: Path) -> None:
+def test_an_instance_serves_resumes_with_keys_logs_and_data_and_leaves_no_server(tmp_path: Path) -> None:
     folder = tmp_path / "sandbox"
-    with sandbox(folder) as first:
+    with sandbox(folder, *SMALL) as first:
         before = first.report
         check_processes(before)
         check_files(folder)
@@ -64,13 +66,14 @@ def test_an_instance_serves_is_described_and_resumes_with_keys_logs_and_data(tmp
     assert not any(alive(pid) for pid in every_process(before).values())
     keys = sorted((folder / "nodes").rglob("keys/*.pem"))
     logged = (folder / "logs" / "node-nsaf.log").stat().st_size
-    with sandbox(folder) as second:
+    with sandbox(folder, *SMALL) as second:
         after = second.report
         assert after["base_port"] == before["base_port"]
         assert after["example"] == before["example"]
         assert sorted((folder / "nodes").rglob("keys/*.pem")) == keys
-        check_curl_lines(second)
+        check_membership(second)
         wait_until(lambda: (folder / "logs" / "node-nsaf.log").stat().st_size > logged, 5)
+        check_that_a_server_that_dies_is_told_and_none_outlives(second)
     assert exchanges_logged(folder) == 2 * exchanges_of_one_run()
 
 
@@ -102,10 +105,21 @@ def check_files(folder: Path) -> None:
 
 
 def check_curl_lines(running: Sandbox) -> None:
-    household, membership = running.curl_lines()
+    check_household(running)
+    check_membership(running)
+
+
+def check_household(running: Sandbox) -> None:
+    """Once in a sandbox: a message that comes again is refused."""
+    household, _ = running.curl_lines()
     card = running.report["example"]["equity_card"]
     [group] = records(ask(household))
     assert card in {each["identifier_value"] for each in group["group_identifier"]}
+    assert group["poverty_level"]
+
+
+def check_membership(running: Sandbox) -> None:
+    _, membership = running.curl_lines()
     assert records(ask(membership))
 
 
@@ -148,20 +162,17 @@ def check_that_other_ports_are_refused(folder: Path, base_port: int) -> None:
     assert "was made with --base-port" in again.stderr
 
 
-def test_a_server_that_dies_is_told_and_none_outlives_the_sandbox(tmp_path: Path) -> None:
-    with sandbox(tmp_path / "sandbox") as running:
-        report = running.report
-        pids = every_process(report)
-        os.kill(pids["adapter-nssf"], signal.SIGKILL)
-        wait_until(lambda: "adapter-nssf ended with code -9" in running.output, 10)
-        told = running.output.split("adapter-nssf ended")[1]
-        assert str(tmp_path / "sandbox" / "logs" / "adapter-nssf.log") in told
-        assert "Start it again with: spean adapter serve" in told
-        assert all(alive(pid) for name, pid in pids.items() if name != "adapter-nssf")
-        [group] = records(ask(running.curl_lines()[0]))
-        assert group["poverty_level"]
-        running.process.kill()
-        wait_until(lambda: not any(alive(pid) for pid in pids.values()), 20)
+def check_that_a_server_that_dies_is_told_and_none_outlives(running: Sandbox) -> None:
+    pids = every_process(running.report)
+    os.kill(pids["adapter-nssf"], signal.SIGKILL)
+    wait_until(lambda: "adapter-nssf ended with code -9" in running.output, 10)
+    told = running.output.split("adapter-nssf ended")[1]
+    assert str(running.folder / "logs" / "adapter-nssf.log") in told
+    assert "Start it again with: spean adapter serve" in told
+    assert all(alive(pid) for name, pid in pids.items() if name != "adapter-nssf")
+    check_household(running)
+    running.process.kill()
+    wait_until(lambda: not any(alive(pid) for pid in pids.values()), 20)
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:

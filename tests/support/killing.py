@@ -11,11 +11,12 @@ other's peer. Whatever was seen must be in the log of the server that let it out
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import aiohttp
@@ -112,17 +113,18 @@ class Report:
 
     records: int
     problems: tuple[str, ...]
+    logs: Mapping[Institution, LoggedNode] = field(repr=False)
 
 
-async def audit(bus: Bus, seen: Seen) -> Report:
-    """Hold both logs against what was seen; the nodes may run or not."""
-    logs = {each: await logged(bus.layout.node(each)) for each in NODES}
+async def audit(bus: Bus, seen: Seen, known: Mapping[Institution, LoggedNode] = MappingProxyType({})) -> Report:
+    """Hold both logs against what was seen, but for those that are known; the nodes may run or not."""
+    logs = {each: known.get(each) or await logged(bus.layout.node(each)) for each in NODES}
     consumer, provider = logs[NSAF], logs[MOP]
     problems = [*_lost(seen, consumer, provider)]
     for each, log in logs.items():
         problems += [f"{each.key}: {problem}" for problem in log.problems]
     problems += [f"the service saw {name} {times} times" for name, times in seen.by_service.items() if times > 1]
-    return Report(sum(len(log.messages) for log in logs.values()), tuple(problems))
+    return Report(sum(len(log.messages) for log in logs.values()), tuple(problems), logs)
 
 
 def _lost(seen: Seen, consumer: LoggedNode, provider: LoggedNode) -> list[str]:

@@ -1,5 +1,6 @@
-"""Runs ``spean sandbox up`` as a user does, in a process of its own, and drives it by what it prints and writes."""
+"""Runs ``spean`` as a user does: ``sandbox up`` in a process of its own, and single commands also in this one."""
 
+import io
 import json
 import os
 import socket
@@ -7,9 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Final
+
+from spean.cli import main
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 START_SECONDS: Final = 90.0
@@ -24,6 +27,17 @@ def spean(*words: str) -> list[str]:
 def environment() -> dict[str, str]:
     """What a process needs to find the project from any folder."""
     return os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def done_here(*words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command in this process; what it needs of a process is not seen, and a second is saved."""
+    out, errors = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(errors):
+        try:
+            code = main(words)
+        except SystemExit as left:  # how the parser ends
+            code = left.code if isinstance(left.code, int) else 1
+    return subprocess.CompletedProcess(words, code, out.getvalue(), errors.getvalue())
 
 
 class Sandbox:

@@ -204,3 +204,7 @@ def test_a_client_is_added_with_a_secret_of_its_own(tmp_path: Path, capsys: pyte
     assert secret.stat().st_mode & 0o077 == 0
     assert made not in clients.read_text() + "".join(capsys.readouterr())
     assert main([*words[:3], "other", "--client", "everyone", "--secret-file", str(tmp_path / "x")]) == 1
+
+
+def test_each_secret_has_a_salt_of_its_own(true_salts: None) -> None:
+    assert len({hashed("the same") for _ in range(5)}) == 5

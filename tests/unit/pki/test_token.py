@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from pki.errors import PinRefused, TokenDamaged, TokenError, TokenPermissions, UnknownKey, WrongPin
 from pki.pin import Pin
 from pki.token import CertificateStatus, KeyId, KeyType, SoftwareToken, Usage
+from pki.token_index import Seal
 from tests.support.authority import AT, PIN, certified, csr, new_authority, pem
 from xroad.algorithms import default_algorithm
 from xroad.identifiers import ClientId
@@ -323,3 +324,7 @@ def _handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> str | None:
                 peer.do_handshake()
                 waiting.remove(peer)
     return peers[1].version()
+
+
+def test_each_seal_has_a_salt_of_its_own(true_salts: None) -> None:
+    assert len({Seal.new(PIN).header["salt"] for _ in range(5)}) == 5

@@ -1,16 +1,17 @@
 import asyncio
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from securityserver.messagelog import Body, Direction, MessageLog, Side, partitions
-from securityserver.messagelog.check import Checker
+from securityserver.messagelog import Body, Direction, MessageLog, Side, partitions, search
+from securityserver.messagelog.check import Checker, Trouble
 from securityserver.messagelog.records import day_of, milliseconds
 from securityserver.messagelog.removal import NotArchived, drop_day
+from securityserver.messagelog.search import Wanted
 from securityserver.migrations import NODE, open_node_database
 from securityserver.serverconf import ServerConfStore, apply, export, read
 from serverkit.database import Database, DatabaseUnusable, open_database
@@ -80,6 +81,53 @@ async def test_a_message_is_taken_once_also_on_another_day(postgresql_url: str) 
             await log.append(make_record(request_id=first.request_id, at=later))
         await log.append(make_record(request_id=first.request_id, at=later, direction=Direction.RESPONSE))
         await log.append(make_record(request_id=first.request_id, at=later, side=Side.PRODUCER))
+
+
+async def two_of_a_message(url: str) -> None:
+    async with running_log(url) as log:
+        for days, direction in enumerate(Direction):
+            at = AT + timedelta(days=days)
+            await log.append(make_record(query_id="wanted", request_id="r", direction=direction, at=at))
+        await log.append(make_record(query_id="other"))
+
+
+HIDDEN = [
+    "DELETE FROM log_message_key WHERE query_id = 'wanted' AND response = 1",
+    "UPDATE log_message_key SET query_id = 'elsewhere' WHERE query_id = 'wanted' AND response = 1",
+    "UPDATE log_message_key SET request_id = 'elsewhere' WHERE query_id = 'wanted' AND response = 1",
+    "UPDATE log_message_key SET time = time - 1 WHERE query_id = 'wanted' AND response = 1",
+]
+
+
+@pytest.mark.parametrize("hide", HIDDEN)
+async def test_who_hides_a_record_from_searches_by_id_is_found(
+    postgresql_url: str, database: Database, hide: str
+) -> None:
+    await two_of_a_message(postgresql_url)
+    assert list(Checker(database).run()) == []
+    with database.transaction() as connection:
+        connection.execute(sa.text(hide))
+    assert [(each.trouble, each.record) for each in Checker(database).run()] == [(Trouble.HIDDEN, 2)]
+
+
+async def test_a_log_from_before_the_keys_is_searched_and_goes_on(postgresql_url: str) -> None:
+    await two_of_a_message(postgresql_url)
+    with closing(open_node_database(postgresql_url)) as database, database.transaction() as connection:
+        connection.execute(sa.text("DROP TABLE log_message_key"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = 'v0005'"))
+    await one_more(postgresql_url)
+    with closing(open_node_database(postgresql_url)) as database:
+        assert [found.id for found in search.find(database, Wanted(query_id="wanted")).found] == [2, 1]
+        assert [found.id for found in search.find(database, Wanted(query_id="later")).found] == [4]
+        assert search.find(database, Wanted(query_id="none")).found == ()
+        assert list(Checker(database).run()) == []
+
+
+async def one_more(url: str) -> None:
+    async with running_log(url) as log:
+        await log.append(make_record(query_id="later"))
+        with pytest.raises(InvalidMessage, match="message log already"):
+            await log.append(make_record(request_id="r"))
 
 
 async def test_a_duplicate_in_a_batch_harms_only_itself(postgresql_url: str, database: Database) -> None:

@@ -178,6 +178,18 @@ def _check_postgresql(lines: list[str], index: str, columns: list[str]) -> None:
         assert not any(">= '\\x343030'" in line for line in lines), "the partial index says it already"
 
 
+@pytest.mark.parametrize("wanted", [Wanted(query_id=made.query_id(5)), Wanted(request_id=made.request_id(5))])
+def test_a_search_by_id_looks_into_the_days_that_have_it(database: Database, wanted: Wanted) -> None:
+    if not database.is_postgresql:
+        return
+    with database.reading() as connection:
+        bounded = search._bounded(connection, wanted)
+    assert bounded is not None
+    scans = [line for line in plan(database, bounded) if " Scan" in line]
+    assert len(scans) == 1
+    assert "log_record_20260701" in scans[0]
+
+
 def test_a_request_id_is_found_by_its_constraint(database: Database) -> None:
     lines = plan(database, Wanted(request_id="x", client=made.BUSY))
     assert "request_id" in " ".join(line for line in lines if "INDEX" in line or "Index Cond" in line)

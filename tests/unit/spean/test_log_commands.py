@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import stat
 from contextlib import closing
 from pathlib import Path
@@ -21,15 +22,22 @@ from tests.support.anchors import an_anchor
 COUNT = 1100  # more than one page of an export
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Path:
-    (tmp_path / "given.xml").write_bytes(an_anchor())
-    config = tmp_path / "node" / "NODE.toml"
-    words = ["node", "init", str(config), "--server", "KH-PILOT/GOV/MOP/SS1", "--anchor", str(tmp_path / "given.xml")]
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template")
+    (folder / "given.xml").write_bytes(an_anchor())
+    config = folder / "node" / "NODE.toml"
+    words = ["node", "init", str(config), "--server", "KH-PILOT/GOV/MOP/SS1", "--anchor", str(folder / "given.xml")]
     assert main(words) == 0
     with closing(open_node_database(load_config(config).database)) as database, database.transaction() as connection:
         made.fill(connection, 0, COUNT, COUNT)
     return config
+
+
+@pytest.fixture
+def node(template: Path, tmp_path: Path) -> Path:
+    shutil.copytree(template.parent, tmp_path / "node")
+    return tmp_path / "node" / template.name
 
 
 def spoken(capsys: pytest.CaptureFixture[str], *words: str) -> str:

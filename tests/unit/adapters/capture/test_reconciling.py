@@ -47,7 +47,7 @@ class Both:
         self.parts.clear()
 
         part = Reconciliation(self.programme.subscription, self.programme.writer, self.programme.store, self.ask)
-        return asyncio.run(part.run(**how))
+        return asyncio.run(part.run(dry_run=how.get("dry_run", False), accept_gone=how.get("accept_gone", False)))
 
     def told(self, **how: bool) -> dict[tuple[str, str], int]:
         """Reconcile, and count what was found by what became of it."""
