@@ -378,9 +378,9 @@ COMMANDS: Final = (
     Command(
         ("crosswalk", "duplicates"),
         "spean.commands.crosswalk_duplicates:run",
-        "list what does not fit together, as the owners are told",
+        "list what does not fit together, as the owners are told, or tell them",
         "បង្ហាញអ្វីដែលមិនស៊ីគ្នា ដូចដែលម្ចាស់កំណត់ត្រាត្រូវបានប្រាប់",
-        ("spean crosswalk duplicates CROSSWALK.yaml", "spean crosswalk duplicates CROSSWALK.yaml --json"),
+        ("spean crosswalk duplicates CROSSWALK.yaml --json", "spean crosswalk duplicates CROSSWALK.yaml --tell"),
         usage_crosswalk.duplicates_arguments,
     ),
     Command(

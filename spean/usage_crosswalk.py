@@ -47,9 +47,11 @@ def show_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def duplicates_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say in which form."""
+    """Say in which form, or that the owners are told."""
     _crosswalk(parser)
-    parser.add_argument("--json", action="store_true", help="one report a line, as its owner would be told")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--json", action="store_true", help="one report a line, as its owner would be told")
+    what.add_argument("--tell", action="store_true", help="tell the owners, through the outbox; nothing is told twice")
 
 
 def _crosswalk(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from adapters.crosswalk.duplicates import Report, reports
 from adapters.crosswalk.people import Person
 from adapters.crosswalk.reviewing import ReviewError, decide_pair, waiting
 from adapters.crosswalk.taking import Crosswalk, Taken
+from adapters.crosswalk.telling import messages
 
 __all__ = [
     "Crosswalk",
@@ -22,6 +23,7 @@ __all__ = [
     "decide",
     "decide_pair",
     "load_definition",
+    "messages",
     "reports",
     "waiting",
 ]

@@ -14,6 +14,7 @@ from adapters import yamlfile
 from adapters.crosswalk.comparing import LEVELS, Features, parts
 from adapters.crosswalk.people import LOCAL, Person, Where, persons
 from adapters.errors import ConfigError
+from adapters.events.naming import BadAddress, ServiceAddress
 from contracts.codes import code_list
 
 _PARTS: Final = frozenset({"given", "surname", "latin", "year", "day", "village", "sex", "names", "card"})
@@ -38,6 +39,7 @@ class Registry:
         unique: whether it promises to have nobody twice.
         owner: the client that is told of what does not fit; empty: nobody is.
         fed_by: the adapter and its service whose records hold the persons, as ``adapter/service``.
+        tell: the owner's service that takes findings; None when they are only listed.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Registry:
     unique: bool
     owner: str
     fed_by: str = ""
+    tell: ServiceAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,19 @@ def _registry(file: str, name: str, data: Mapping[str, Any]) -> Registry:
         data.get("household", defaults.household),
         data.get("key", LOCAL),
     )
-    return Registry(name, data["code"], where, data["unique"], data.get("owner", ""), data.get("fed_by", ""))
+    owner = data.get("owner", "")
+    tell = _tell(file, f"registries.{name}.tell", data["tell"], owner) if "tell" in data else None
+    return Registry(name, data["code"], where, data["unique"], owner, data.get("fed_by", ""), tell)
+
+
+def _tell(file: str, key: str, text: str, owner: str) -> ServiceAddress:
+    try:
+        found = ServiceAddress.parse(text)
+    except BadAddress as error:
+        raise ConfigError(file, key, str(error)) from error
+    if str(found.client) != owner:
+        raise ConfigError(file, key, "is no service of the owner: nobody else is told of its records")
+    return found
 
 
 def _levels(file: str, key: str, data: Mapping[str, list[str]]) -> dict[str, frozenset[str]]:

@@ -28,6 +28,7 @@ _CODES: Final = {
     "twice-in-registry": "TWICE_IN_REGISTRY",
 }
 _STATES: Final = {"suspected": "SUSPECTED", "confirmed": "CONFIRMED"}
+_ABOUT: Final = 16  # hexadecimal digits: 64 bits tell the few records of one finding apart
 _CAMBODIA: Final = timezone(timedelta(hours=7))
 
 
@@ -63,10 +64,12 @@ def reports(
         for row in connection.execute(select(CROSSWALK_LINK).where(CROSSWALK_LINK.c.id.in_({f.link for f in findings})))
     }
     for finding in findings:
-        for place, person in enumerate(_concerned(connection, rows, links[finding.link])):
+        for person in _concerned(connection, rows, links[finding.link]):
             registry = crosswalk.definition.registries[person.registry]
             if registry.owner:
-                key = f"crosswalk-{finding.id}-{finding.state}-{place}"
+                # Of the record, not of its place among them: a record that is linked later moves the others.
+                about = rows.words.record(person.registry, person.key).hex()[:_ABOUT]
+                key = f"crosswalk-{finding.id}-{finding.state}-{about}"
                 yield Report(registry.owner, person.registry, key, _event(finding, person, key))
 
 

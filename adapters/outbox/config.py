@@ -17,6 +17,7 @@ from adapters.events.naming import BadAddress, ServiceAddress
 from adapters.source.connection import (
     LOOPBACK,
     Connection,
+    CrosswalkConnection,
     SecretFile,
     SqlConnection,
     check_web_url,
@@ -148,6 +149,8 @@ def limits_of(receivers: Mapping[str, Limits], receiver: str) -> Limits:
 
 def _database(data: Any, source: Connection, file: str, folder: Path) -> SqlConnection:  # noqa: ANN401  # of the YAML
     found = source
+    if isinstance(source, CrosswalkConnection):  # its tables are guests of a database, as those of events are
+        found = SqlConnection(source.file, source.url, source.password)
     if data != "source":
         try:
             found = read_connection({"kind": "sql", **data}, file=file, folder=folder)

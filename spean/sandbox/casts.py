@@ -122,6 +122,7 @@ _NSSF_SERVICES: Final = (
     Service("contributions", "nssf", "SchemeMembership"),
     Service("pensions", "nssf", "Pension"),
     Service("people", "nssf", "Registration"),
+    Service("findings", "nssf", "CrosswalkFinding"),
 )
 _NSAF_SERVICES: Final = (
     Service("pregnancies", "nsaf-pregnancy", "Pregnancy", _IBR),
@@ -137,7 +138,7 @@ _NSAF_SERVICES: Final = (
 FULL: Final = Cast(
     "full",
     (
-        replace(MOP, services=(HOUSEHOLD,)),
+        replace(MOP, services=(HOUSEHOLD, Service("findings", "idpoor", "CrosswalkFinding"))),
         replace(NSSF, services=_NSSF_SERVICES),
         replace(NSAF, services=_NSAF_SERVICES),
         NPCA,

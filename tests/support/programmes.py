@@ -21,8 +21,9 @@ FOLDERS = {"moeys-scholarships", "school-feeding"}
 
 
 def names() -> list[str]:
-    """Every programme."""
-    return sorted(each.name for each in PROGRAMMES.iterdir() if (each / "adapter.yaml").exists())
+    """Every programme with a register; the crosswalk is made of theirs."""
+    found = {each.name for each in PROGRAMMES.iterdir() if (each / "adapter.yaml").exists()}
+    return sorted(found - {"crosswalk"})
 
 
 def write_registers(folder: Path, households: int) -> Path:

@@ -22,8 +22,12 @@ CREATE TABLE equity_card (card_no TEXT PRIMARY KEY, household_uuid TEXT NOT NULL
 CREATE TABLE individual (uuid TEXT NOT NULL, household_uuid TEXT NOT NULL, seq INTEGER NOT NULL, surname TEXT NOT NULL,
     name TEXT NOT NULL, dob TEXT, year_of_birth INTEGER, gender TEXT NOT NULL,
     relation_to_head TEXT NOT NULL, khmer_id TEXT);
+CREATE TABLE spr_finding (about TEXT PRIMARY KEY, finding TEXT NOT NULL, state TEXT NOT NULL,
+    individual_uuid TEXT NOT NULL, id_card_no TEXT, found_on TEXT) WITHOUT ROWID;
 """
 INDEXES: Final = """
+CREATE INDEX spr_finding_number ON spr_finding (individual_uuid);
+CREATE INDEX spr_finding_card ON spr_finding (id_card_no);
 CREATE INDEX household_village ON household (village_code);
 CREATE INDEX equity_card_household ON equity_card (household_uuid);
 CREATE INDEX individual_household ON individual (household_uuid, seq);

@@ -29,8 +29,12 @@ CREATE TABLE pension (pension_no TEXT PRIMARY KEY, nssf_no TEXT NOT NULL, kind T
     monthly_riel INTEGER NOT NULL, state TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE spr_person (spid TEXT PRIMARY KEY, id_card_no TEXT, name_kh TEXT, name_latin TEXT, sex TEXT NOT NULL,
     dob TEXT, yob INTEGER, village TEXT) WITHOUT ROWID;
+CREATE TABLE spr_finding (about TEXT PRIMARY KEY, finding TEXT NOT NULL, state TEXT NOT NULL, nssf_no TEXT NOT NULL,
+    id_card_no TEXT, found_on TEXT) WITHOUT ROWID;
 """
 INDEXES: Final = """
+CREATE INDEX spr_finding_number ON spr_finding (nssf_no);
+CREATE INDEX spr_finding_card ON spr_finding (id_card_no);
 CREATE UNIQUE INDEX member_id_card ON member (id_card_no);
 CREATE UNIQUE INDEX pension_member ON pension (nssf_no);
 CREATE INDEX spr_person_card ON spr_person (id_card_no);

@@ -21,6 +21,7 @@ from spean.sandbox.stories.stage import Stage, run
 from spean.sandbox.story import StoryBrokenError
 
 PATIENCE_SECONDS: Final = 90.0  # a slow machine with one core; on two it takes a few seconds
+_COMMAND_SECONDS: Final = 600.0  # to compare everybody of 10,000 households takes minutes
 _LOOK_SECONDS: Final = 0.2
 Row = dict[str, Any]
 
@@ -68,7 +69,8 @@ class Office:
 
     async def spean(self, *words: str, told: str = "") -> list[str]:
         """Run one of the commands that the institution's staff have; the adapter's file takes the place of ``{}``."""
-        code, lines = await run(*(str(self.adapter) if each == "{}" else each for each in words), told=told)
+        named = (str(self.adapter) if each == "{}" else each for each in words)
+        code, lines = await run(*named, told=told, seconds=_COMMAND_SECONDS)
         self.stage.story.need(f"exit code of spean {words[0]} {words[1]}", came=code, wanted=0)
         return lines
 

@@ -132,7 +132,7 @@ def expect_contract(story: Story, name: str, record: Document) -> None:
         story.expect(f"the record holds to contract {name}", came=str(problem), wanted="no violation")
 
 
-async def run(*words: str, told: str) -> tuple[int | None, list[str]]:
+async def run(*words: str, told: str, seconds: float = _REPORT_SECONDS) -> tuple[int | None, list[str]]:
     """Run one of our commands with something on standard input; give its exit code and what it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -145,7 +145,7 @@ async def run(*words: str, told: str) -> tuple[int | None, list[str]]:
         env=os.environ | {"PYTHONIOENCODING": "utf-8"},
     )
     try:
-        async with asyncio.timeout(_REPORT_SECONDS):
+        async with asyncio.timeout(seconds):
             output, _ = await process.communicate(told.encode())
     finally:
         if process.returncode is None:

@@ -30,7 +30,7 @@ def registers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # Few people draw pensions in so small a population; the others are empty until somebody tells of something.
-EMPTY = {"pensions", "families", "people", "grievances", "registrations"}
+EMPTY = {"pensions", "families", "people", "grievances", "registrations", "findings"}
 
 
 async def mapped(connection: Connection, service: ServiceConfig) -> int:
