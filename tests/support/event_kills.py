@@ -30,6 +30,10 @@ AT_ONCE: Final = 5  # changes in one transaction
 PAUSE_SECONDS: Final = 0.05
 LONGEST_LIFE_SECONDS: Final = 1.0
 SETTLE_SECONDS: Final = 180.0
+_STEP: Final = (
+    "INSERT INTO person VALUES (%s, 'ដារ៉ា', 'S1') ON CONFLICT (id) "
+    "DO UPDATE SET mark = 'S' || (substr(person.mark, 2)::integer + 1)"
+)
 _OUTBOX: Final = "SELECT receiver, state, message, recorded, sealed FROM spean_outbox WHERE kind = 'notify' ORDER BY id"
 
 
@@ -78,6 +82,8 @@ async def audit(bus: EventBus) -> list[str]:
 async def _subscribed(bus: EventBus) -> None:
     statement = "SELECT count(DISTINCT callback) FROM spean_subscription WHERE status = 'subscribe'"
     await _until(lambda: _one(bus, statement) == len(SUBSCRIBERS), "subscriptions")
+    # What is there at the first look is told nobody: whoever wants it asks for a first load.
+    await _until(lambda: _one(bus, "SELECT count(*) FROM spean_position") == 1, "the first look")
 
 
 async def _change(bus: EventBus, over: asyncio.Event, rng: random.Random) -> None:
@@ -94,10 +100,7 @@ async def _change(bus: EventBus, over: asyncio.Event, rng: random.Random) -> Non
 def _write(bus: EventBus, persons: list[str]) -> None:
     with bus.connect() as connection:
         for each in persons:
-            connection.execute(
-                "INSERT INTO person VALUES (%s, 'ដារ៉ា', 1) ON CONFLICT (id) DO UPDATE SET step = person.step + 1",
-                (each,),
-            )
+            connection.execute(_STEP, (each,))
             connection.execute("INSERT INTO change (id) VALUES (%s)", (each,))
 
 
@@ -111,7 +114,7 @@ def _written(bus: EventBus) -> int:
 async def _settled(bus: EventBus) -> None:
     """Wait until every copy is the registry, and nothing waits."""
     with bus.connect() as connection:
-        wanted = dict(connection.execute("SELECT id, step FROM person").fetchall())
+        wanted = dict(connection.execute("SELECT id, mark FROM person").fetchall())
     for name in SUBSCRIBERS:
         await _until(lambda name=name: _copy(bus, name) == wanted, f"a whole copy at {name}")
     await _until(lambda: _one(bus, "SELECT count(*) FROM spean_outbox WHERE state = 'waiting'") == 0, "an empty outbox")
@@ -136,9 +139,9 @@ def _one(bus: EventBus, statement: str) -> int:
     return int(row[0])
 
 
-def _copy(bus: EventBus, name: str) -> dict[str, int]:
+def _copy(bus: EventBus, name: str) -> dict[str, str]:
     with closing(sqlite3.connect(bus.copy(name), timeout=10)) as database:
-        return dict(database.execute("SELECT id, step FROM person"))
+        return dict(database.execute("SELECT id, mark FROM person"))
 
 
 def _told(bus: EventBus) -> list[Told]:
@@ -149,13 +152,17 @@ def _told(bus: EventBus) -> list[Told]:
 
 def _event(key: EventsKey, receiver: str, state: str, message: str, recorded: int, sealed: bytes) -> Told:
     record = key.unseal(bytes(sealed))["body"]["data"]["reg_records"]
-    person = record["identifier"][0]["identifier_value"]
-    return Told(receiver, state, message, bool(recorded), person, int(record["name"]["given_name_latin"]))
+    numbers = {each["identifier_type"]: each["identifier_value"] for each in record["identifier"]}
+    return Told(receiver, state, message, bool(recorded), numbers["LOCAL_ID"], _step(numbers["SPID"]))
+
+
+def _step(mark: str) -> int:
+    return int(mark.removeprefix("S"))
 
 
 def _applied(bus: EventBus, name: str) -> list[tuple[str, int]]:
     with closing(sqlite3.connect(bus.copy(name))) as database:
-        return [(row[0], row[1]) for row in database.execute("SELECT id, step FROM applied ORDER BY number")]
+        return [(row[0], _step(row[1])) for row in database.execute("SELECT id, mark FROM applied ORDER BY number")]
 
 
 def _compared(name: str, told: list[Told], applied: list[tuple[str, int]]) -> Iterator[str]:

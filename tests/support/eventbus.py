@@ -1,8 +1,8 @@
 """A publisher and three subscribers on a bus of two security servers, all as processes: what faults are tried on.
 
 The publisher's registry is in PostgreSQL, and so are its events; each subscriber has an SQLite database of its own,
-whose triggers note every write. A person's record carries a step that grows with each change, so that order and
-doubles show.
+whose triggers note every write. A person's record carries a mark with a number that grows with each change, so that
+order and doubles show.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ _SOURCE: Final = {
         "identifiers": ["LOCAL_ID"],
         "attributes": {"LOCAL_ID": {"column": "id", "type": "string", "selective": True, "sortable": True}},
     },
-    "record": {"table": "person", "key": "id", "fields": {"id": "id", "name": "name", "step": "step"}},
+    "record": {"table": "person", "key": "id", "fields": {"id": "id", "name": "name", "mark": "mark"}},
 }  # fmt: skip
 _MAPPING: Final = {
     "version": "1.0.0", "title": {"en": "Person", "km": "បុគ្គល"},
@@ -50,8 +50,10 @@ _MAPPING: Final = {
         {"to": "identifier", "append_when": "id", "rules": [
             {"to": "identifier_type", "constant": "LOCAL_ID"},
             {"to": "identifier_value", "from": "id", "required": True}]},
+        {"to": "identifier", "append_when": "mark", "rules": [
+            {"to": "identifier_type", "constant": "SPID"},
+            {"to": "identifier_value", "from": "mark", "required": True}]},
         {"to": "name.given_name", "from": "name", "required": True},
-        {"to": "name.given_name_latin", "from": "step", "transform": ["text"], "required": True},
         {"to": "sex", "constant": "unknown"},
     ],
 }  # fmt: skip
@@ -61,24 +63,24 @@ _INTAKE: Final = {
     "rules": [
         {"to": "id", "from": "identifier[identifier_type=LOCAL_ID].identifier_value", "required": True},
         {"to": "name", "from": "name.given_name", "required": True},
-        {"to": "step", "from": "name.given_name_latin", "transform": ["integer"], "required": True},
+        {"to": "mark", "from": "identifier[identifier_type=SPID].identifier_value", "required": True},
     ],
     "ignored": [{"reason": "Copies hold no more.", "paths": [
         "identifier.identifier_type", "sex", "birth_date", "birth_year", "birth_date_approximate", "death_date",
         "address", "phone_number", "email", "registration_date", "last_updated",
         *(f"name.{each}" for each in (
-            "surname", "second_name", "maiden_name", "prefix", "suffix", "surname_latin", "surname_received",
-            "given_name_received", "second_name_received", "maiden_name_received")),
+            "surname", "second_name", "maiden_name", "prefix", "suffix", "surname_latin", "given_name_latin",
+            "surname_received", "given_name_received", "second_name_received", "maiden_name_received")),
     ]}],
 }  # fmt: skip
 _COPY: Final = """
-CREATE TABLE person (id TEXT PRIMARY KEY, name TEXT NOT NULL, step INTEGER NOT NULL);
-CREATE TABLE applied (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, step INTEGER NOT NULL);
-CREATE TRIGGER person_new AFTER INSERT ON person BEGIN INSERT INTO applied (id, step) VALUES (new.id, new.step); END;
-CREATE TRIGGER person_old AFTER UPDATE ON person BEGIN INSERT INTO applied (id, step) VALUES (new.id, new.step); END;
+CREATE TABLE person (id TEXT PRIMARY KEY, name TEXT NOT NULL, mark TEXT NOT NULL);
+CREATE TABLE applied (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, mark TEXT NOT NULL);
+CREATE TRIGGER person_new AFTER INSERT ON person BEGIN INSERT INTO applied (id, mark) VALUES (new.id, new.mark); END;
+CREATE TRIGGER person_old AFTER UPDATE ON person BEGIN INSERT INTO applied (id, mark) VALUES (new.id, new.mark); END;
 """
 _REGISTRY: Final = """
-CREATE TABLE person (id text PRIMARY KEY, name text NOT NULL, step integer NOT NULL);
+CREATE TABLE person (id text PRIMARY KEY, name text NOT NULL, mark text NOT NULL);
 CREATE TABLE change (number bigserial PRIMARY KEY, id text NOT NULL);
 """
 
@@ -242,7 +244,7 @@ def _subscribe(adapter: dict[str, Any], folder: Path, name: str) -> None:
         database.execute("PRAGMA journal_mode = WAL")
         database.executescript(_COPY)
     _write(folder / "intake.yaml", {"mapping": name, **_INTAKE})
-    fields = {"id": "id", "name": "name", "step": "step"}
+    fields = {"id": "id", "name": "name", "mark": "mark"}
     write = {
         "write": name, "version": "1.0.0", "record_type": "Person", "mapping": "intake.yaml",
         "from": [{"client": str(MOP.subsystem)}], "record": {"table": "person", "key": "id", "fields": fields},
