@@ -37,8 +37,9 @@ async def tell(stage: Stage) -> None:
     ):
         planning.change(("UPDATE household SET village_code = ? WHERE uuid = ?", (other, household)))
         stage.story.tell("Nobody is told: it is the ministry's own register.", "មិនមានអ្នកណាត្រូវបានប្រាប់ទេ។")
+    last = registry.look("SELECT coalesce(max(id), 0) AS id FROM spean_outbox")[0]["id"]
     await _move(stage, registry, fund, family, new)
-    rows = await _told(stage, registry, family, old, new)
+    rows = await _told(stage, registry, family, (old, new), after=last)
     await _conflict(stage, planning, household, sent=new, local=other)
     _reported(stage, rows)
 
@@ -74,8 +75,11 @@ async def _move(stage: Stage, registry: Office, fund: Office, family: Row, new: 
         stage.story.tell(f"At NSAF: {rows[0]['village']}")
 
 
-async def _told(stage: Stage, registry: Office, family: Row, old: str, new: str) -> list[dict[str, Any]]:
+async def _told(
+    stage: Stage, registry: Office, family: Row, villages: tuple[str, str], *, after: int
+) -> list[dict[str, Any]]:
     """What left, as the registry's staff can see it: it waits in the outbox's table, sealed."""
+    old, new = villages
     with stage.story.step(
         "What each subscriber was told: the old value and the new one, and nothing that it may not have",
         "អ្វីដែលអ្នកជាវម្នាក់ៗបានទទួល៖ តម្លៃចាស់ និងតម្លៃថ្មី តែប៉ុណ្ណោះ",
@@ -83,10 +87,12 @@ async def _told(stage: Stage, registry: Office, family: Row, old: str, new: str)
         await registry.until(
             "the notifications of the change, delivered",
             lambda found: found[0]["n"] >= 2,  # noqa: PLR2004  # the fund and the ministry
-            "SELECT count(*) AS n FROM spean_outbox WHERE kind = 'notify' AND service = 'household' AND state = 'sent'",
+            "SELECT count(*) AS n FROM spean_outbox WHERE kind = 'notify' AND service = 'household' AND state = 'sent' "
+            "AND id > ?",
+            after,
         )
         bodies = registry.bodies("household")
-        about = [each for each in bodies if family["family_no"] in str(each["body"])]
+        about = [each for each in bodies if each["id"] > after and family["family_no"] in str(each["body"])]
         for each in about:
             for change in each["body"]["data"]["changes"]:
                 shown = f"{change['field']}: {change['old']} → {change['new']}"

@@ -19,10 +19,12 @@ NAME: Final = "duplicates"
 _REGISTRIES: Final = ("spr", "idpoor", "nssf")
 _KIND: Final = "TWO_NUMBERS"
 _CARD: Final = 10**9
-# Everything about this person is as it should be, so that one typed number is all that does not fit.
+# Everything about this person is as it should be, so that one typed number is all that does not fit. By the number of a
+# family's head other registries know the household.
 _REGISTERED: Final = (
-    "SELECT khm_id, spid, family_name_km, given_name_km, family_name_la, given_name_la, birth_date, village_code "
-    "FROM person WHERE state = 'REGISTERED' AND khm_id IS NOT NULL AND birth_date IS NOT NULL ORDER BY spid"
+    "SELECT khm_id, spid, family_name_km, given_name_km, family_name_la, given_name_la "
+    "FROM person WHERE state = 'REGISTERED' AND khm_id IS NOT NULL AND birth_date IS NOT NULL AND line > 1 "
+    "ORDER BY spid"
 )
 _INTERVIEWED: Final = "SELECT uuid, khmer_id, name FROM individual WHERE khmer_id IS NOT NULL AND dob IS NOT NULL"
 _INSURED: Final = "SELECT nssf_no, id_card_no FROM member WHERE id_card_no IS NOT NULL"
