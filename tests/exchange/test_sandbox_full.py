@@ -26,6 +26,7 @@ FACTS = {
 }
 
 
+@pytest.mark.timeout(300)  # one sandbox for seven stories: to start it is what takes long
 def test_nine_institutions_run_and_the_stories_come_out_as_expected(tmp_path: Path) -> None:
     with sandbox(tmp_path / "sandbox", "--full", "--households", "150") as running:
         check_report(running.report)
