@@ -7,8 +7,10 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import fmean
 
 from bench.load import Load, Measured
 
@@ -70,6 +72,19 @@ async def measure(target: Target, body: bytes, connections: int, seconds: float)
         p99_ms=round(measured.p99_ms, 2),
         cpu_ms_per_exchange=round(cpu * 1000 / total, 3),
         failures=measured.failures,
+    )
+
+
+def together(turns: Sequence[Figures]) -> Figures:
+    """Make one row of several turns of the same length: means, the worst turn's p99, all failures."""
+    return Figures(
+        target=turns[0].target,
+        connections=turns[0].connections,
+        requests_per_second=round(fmean(each.requests_per_second for each in turns), 1),
+        p50_ms=round(fmean(each.p50_ms for each in turns), 2),
+        p99_ms=max(each.p99_ms for each in turns),
+        cpu_ms_per_exchange=round(fmean(each.cpu_ms_per_exchange for each in turns), 3),
+        failures=sum(each.failures for each in turns),
     )
 
 

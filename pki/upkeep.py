@@ -31,6 +31,8 @@ __all__ = ["DEFAULT_FETCH_INTERVAL", "OcspHealth", "OcspUpkeep", "fetch_interval
 DEFAULT_FETCH_INTERVAL: Final = timedelta(minutes=20)
 SHORTEST_FETCH_INTERVAL: Final = timedelta(minutes=1)
 """X-Road's lower bound: an instance that sets less would have all servers ask all the time."""
+# Objects of certificates whose responses are found without a look at the certificate: a node asks with a few.
+_ASKED: Final = 16
 LONGEST_PAUSE: Final = timedelta(seconds=60)
 """New certificates and a new global configuration are noticed this soon without being told."""
 
@@ -83,6 +85,8 @@ class OcspUpkeep:
         self._digest = ""
         self._followed: tuple[x509.Certificate, ...] = ()
         self._chains: dict[x509.Certificate, tuple[Standing, ...]] = {}
+        # The same by the certificate's object, which is kept, so that no other one gets its identity.
+        self._last_asked: dict[int, tuple[x509.Certificate, tuple[Standing, ...]]] = {}
 
     async def run(self) -> None:
         """Keep the responses fresh until cancelled."""
@@ -131,11 +135,17 @@ class OcspUpkeep:
 
     def _chain(self, certificate: x509.Certificate) -> tuple[Standing, ...]:
         self._adjust()
+        # Each exchange asks three times, and to hash a certificate takes as long as all the rest.
+        last = self._last_asked.get(id(certificate))
+        if last is not None and last[0] is certificate:
+            return last[1]
         if certificate not in self._chains:
             raise OcspUnavailable(
                 f"The certificate of {certificate.subject.rfc4514_string()} is not one whose OCSP responses are kept: "
                 "is it active, and is there a global configuration?"
             )
+        if len(self._last_asked) < _ASKED:
+            self._last_asked[id(certificate)] = certificate, self._chains[certificate]
         return self._chains[certificate]
 
     def _standings(self) -> tuple[Standing, ...]:
@@ -152,6 +162,7 @@ class OcspUpkeep:
             certificate: tuple(known.get(target) or Standing(target) for target in chain_targets(certificate, trust))
             for certificate in certificates
         }
+        self._last_asked.clear()
         self._digest, self._followed = trust.digest, certificates
         for standing in self._standings():
             self._judge_again(standing, trust)

@@ -163,7 +163,10 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack, signer: S
     up.callback(spools.close)
     conf = await asyncio.to_thread(ServerConfStore.load, database)
     keys = DataKeys(database, await asyncio.to_thread(recipients, config))
-    message_log = await MessageLog.open(database, bodies=BodyKeeping(partial(form_of, conf), keys))
+    # Who stamps each message before it moves on reads it from the database first.
+    message_log = await MessageLog.open(
+        database, bodies=BodyKeeping(partial(form_of, conf), keys), intake=not config.timestamping.immediately
+    )
     up.push_async_callback(message_log.close)
     session = await up.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
     trust = _trust(config, session, clock)
@@ -172,7 +175,7 @@ async def _build(config: NodeConfig, clock: Clock, up: AsyncExitStack, signer: S
     trust.subscribe(upkeep.wake)
     credentials = Credentials(token, upkeep, trust.latest, None if signer is None else signer(token))
     sign_head = partial(_sign_head, message_log, credentials, config.server.id.owner)
-    timestamps = _timestamping(config, TimestampStore(database), session, trust, clock, sign_head)
+    timestamps = _timestamping(config, TimestampStore(database, message_log.settled), session, trust, clock, sign_head)
     stamped = StampedLog(message_log, timestamps, immediately=config.timestamping.immediately)
     internal, verdicts = InternalKey(config.internal_tls_directory), VerdictCache()
     contexts = TlsContexts(trust.latest, conf, credentials, internal)
@@ -237,7 +240,7 @@ def _downloads(
     config: NodeConfig, message_log: MessageLog, conf: ServerConfStore, timestamps: TimestampKeeper
 ) -> Downloads:
     documents, stored = Documents(message_log.reader), ConfigurationStore(config.globalconf_directory)
-    return Downloads(documents, conf, timestamps, stored, asyncio.Semaphore(AT_ONCE))
+    return Downloads(documents, conf, timestamps, stored, asyncio.Semaphore(AT_ONCE), message_log.settled)
 
 
 def _archive(config: NodeConfig, database: Database, clock: Clock) -> ArchiveKeeper | None:

@@ -3,7 +3,7 @@
 It refuses to do anything. ``consumer`` makes each value in one step and takes it in the next.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from securityserver.incoming import Caller
 from securityserver.messagelog import Body
@@ -14,32 +14,28 @@ from xroad.globalconf.snapshot import TrustSnapshot
 from xroad.rest import RestRequest, RestResponse
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """Step 1: the request's head, and who sent it by what kind of connection."""
 
     request: RestRequest
     caller: Caller
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """Step 2: the client is one of ours and came the way it is registered with."""
 
     request: RestRequest
     client: Client
 
 
-@dataclass(frozen=True, slots=True)
-class Routed:
+class Routed(NamedTuple):
     """Step 3: where the provider's servers are."""
 
     request: RestRequest
     route: Route
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """Step 3, its end: the whole request is here."""
 
     request: RestRequest
@@ -47,8 +43,7 @@ class Held:
     trust: TrustSnapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(NamedTuple):
     """Step 4: the request, signed, and the OCSP responses that go with it."""
 
     request: RestRequest
@@ -57,23 +52,20 @@ class Signed:
     trust: TrustSnapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(NamedTuple):
     """Step 5, first half: the signed request is durable, so that it may leave."""
 
     signed: Signed
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """Step 9: what came back, decoded and not yet believed."""
 
     signed: Signed
     answer: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """Step 10: the answer is the provider's, unaltered, and to this request."""
 
     request: RestRequest
@@ -81,8 +73,7 @@ class Verified:
     answer: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Releasable:
+class Releasable(NamedTuple):
     """Step 11: the answer is durable, so that the backend may have it."""
 
     response: RestResponse

@@ -6,7 +6,7 @@ answers as UG-SIGDOC says: X-Road's parameters, statuses and file names, and err
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -79,6 +79,7 @@ class Downloads:
         timestamps: stamps a record now, when that is asked for.
         configuration: the stored global configuration.
         slots: limits downloads at once.
+        settled: waits until the documents' records can be read.
     """
 
     documents: Documents
@@ -86,6 +87,7 @@ class Downloads:
     timestamps: TimestampKeeper
     configuration: ConfigurationStore
     slots: asyncio.Semaphore
+    settled: Callable[[], Awaitable[object]]
 
     def before(self, handler: Handler) -> Handler:
         """Take the two addresses out, and pass everything else on."""
@@ -115,6 +117,7 @@ class Downloads:
         client = _client(parameters)
         self._authenticate(client, Caller.of(http))
         wanted = _wanted(client, parameters)
+        await self.settled()
         found = await self._stamped(wanted)
         log.info(
             "documents_downloaded",

@@ -6,9 +6,8 @@ the wire and gives them here.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 # An answer's head; who sends more wants memory.
 HEAD_BYTES: Final = 32 * 1024
@@ -28,8 +27,7 @@ class NotHttp(ValueError):  # noqa: N818  # says what came
     """What came is no HTTP/1.1 answer, or one beyond the limits."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerHead:
+class AnswerHead(NamedTuple):
     """An answer's head; ``fields`` have names in lower case, and the last of equal names counts."""
 
     minor_version: str

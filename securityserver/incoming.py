@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from aiohttp import StreamReader, web
 
@@ -61,8 +61,7 @@ class Patience:
             timers[0].cancel()
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """How somebody is connected: by TLS or not, and with which certificate (DER)."""
 
     tls: bool

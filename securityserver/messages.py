@@ -6,9 +6,8 @@ parts will be read and written beside these, by the same two pipelines.
 
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from securityserver.messagelog import EMPTY_BODY, Body, BodySpool, BodyTooLarge, Direction, Record, Side
 from xroad import soap, xades
@@ -33,16 +32,14 @@ from xroad.transport import (
 PIECE_BYTES: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class MessageHead:
+class MessageHead(NamedTuple):
     """What comes first of a message: the OCSP responses and the head part's exact bytes."""
 
     ocsp: tuple[bytes, ...]
     head: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A whole message; ``body`` is None when there is no body part, which is not the same as an empty one.
 
     ``parts`` are those of head and body, as ``signed_parts`` names them.

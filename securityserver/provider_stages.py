@@ -3,7 +3,7 @@
 It refuses to do anything. ``provider`` makes each value in one step and takes it in the next.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from securityserver.messagelog import Body
 from securityserver.messages import Message, MessageHead, MessageReader
@@ -14,8 +14,7 @@ from xroad.identifiers import SecurityServerId
 from xroad.rest import RestRequest, RestResponse
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """Step 6: a message has begun; nothing of it is believed."""
 
     reader: MessageReader
@@ -23,8 +22,7 @@ class Received:
     direct_references: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """Step 6: the message's head can be read."""
 
     received: Received
@@ -32,16 +30,14 @@ class Opened:
     request: RestRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(NamedTuple):
     """The server that sent the message: its certificate held, and it may speak for the client."""
 
     certificate: AuthCertificate
     server: SecurityServerId
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """Step 6: the sending server may speak for the client, and the provider is one of ours."""
 
     opened: Opened
@@ -49,16 +45,14 @@ class Admitted:
     trust: TrustSnapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """Step 6: the whole message is here."""
 
     admitted: Admitted
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """Step 6: the message is the client's, unaltered."""
 
     request: RestRequest
@@ -67,23 +61,20 @@ class Verified:
     direct_references: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Authorized:
+class Authorized(NamedTuple):
     """Step 6: the client may call the service."""
 
     verified: Verified
     service: Service
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(NamedTuple):
     """Step 6, its end: the request is durable, so that the service may have it."""
 
     authorized: Authorized
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """Step 7: what the service answered, bound to the request."""
 
     verified: Verified
@@ -91,16 +82,14 @@ class Served:
     body: Body | None
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(NamedTuple):
     """Step 8: the answer, signed."""
 
     request: RestRequest
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Releasable:
+class Releasable(NamedTuple):
     """Step 8: the answer is durable, so that it may leave."""
 
     message: Message

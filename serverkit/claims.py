@@ -31,7 +31,7 @@ class FileClaim:
     """A lock on a file, which the kernel gives back when the process ends.
 
     Args:
-        path: of a file that holds nothing else.
+        path: of a file that is for this; what its owner notes in it stays.
 
     Raises:
         Claimed: another process has it.

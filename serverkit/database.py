@@ -56,6 +56,11 @@ class Database:
         self.is_postgresql = url.get_backend_name() == POSTGRESQL
         self._writer, self._reader = writer, reader
 
+    @property
+    def path(self) -> Path | None:
+        """The file of an SQLite database."""
+        return None if self.is_postgresql or self._path is None else Path(self._path)
+
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Write: all of it or nothing, durable when the block has ended."""

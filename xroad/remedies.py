@@ -91,6 +91,11 @@ _ANCHOR = Remedy(
     "Get the configuration anchor anew from the governing authority and compare its hash.",
     "សូមទាញយកយុថ្កាកំណត់រចនាសម្ព័ន្ធ (configuration anchor) ជាថ្មីពីអាជ្ញាធរគ្រប់គ្រង ហើយផ្ទៀងផ្ទាត់ហាសរបស់វា។",
 )
+_SIGNING_CERT = Remedy(
+    "The administrator must check that the member has a valid signing certificate with a fresh OCSP response, and that "
+    "the token is open.",
+    "អ្នកគ្រប់គ្រងត្រូវពិនិត្យថាសមាជិកមានវិញ្ញាបនបត្រហត្ថលេខាដែលនៅមានសុពលភាព និងមានចម្លើយ OCSP ថ្មី ហើយថូខិនបានបើក។",
+)
 _SIGNING = Remedy(
     "The administrator must check that the token is open and that the member has a valid signing key and certificate.",
     "អ្នកគ្រប់គ្រងត្រូវពិនិត្យថាថូខិនបានបើក ហើយសមាជិកមានសោ និងវិញ្ញាបនបត្រហត្ថលេខាដែលនៅមានសុពលភាព។",
@@ -182,10 +187,10 @@ _CODES_BY_REMEDY: Final = (
     (_SERVER_CONF, ("MalformedServerConf",)),
     (_GLOBAL_CONF, ("OutdatedGlobalConf", "MalformedGlobalConf")),
     (_ANCHOR, ("MalformedAnchor",)),
+    (_SIGNING_CERT, ("CannotCreateSignature",)),
     (
         _SIGNING,
         (
-            "CannotCreateSignature",
             "CannotSign",
             "UnsupportedSignAlgorithm",
             "KeyNotFound",

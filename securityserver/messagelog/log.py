@@ -5,10 +5,8 @@ No message leaves a security server before its record has been appended.
 """
 
 import asyncio
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,14 +14,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from securityserver.messagelog import treeheads
 from securityserver.messagelog.bodies import PLAIN, BodyKeeping
 from securityserver.messagelog.gathering import Gathering
+from securityserver.messagelog.intake import Intake
+from securityserver.messagelog.opening import opened
 from securityserver.messagelog.pending import Pending, TreeWish
 from securityserver.messagelog.reader import MessageLogReader
 from securityserver.messagelog.records import BODY_FORM, BodyForm, Record, Row, row_of
-from securityserver.messagelog.store import StoreRefused, open_store
 from securityserver.messagelog.treeheads import Sign, TreeHead, head_bytes
-from securityserver.messagelog.treestate import LeavesMissing, TreeState
 from securityserver.messagelog.writer import Writer
-from serverkit.database import Database, DatabaseUnusable
+from serverkit.database import Database
 from xroad.errors import DatabaseError
 
 
@@ -65,21 +63,31 @@ class MessageLog:
         writer: a running thread.
         limits: how much may wait.
         bodies: how bodies are kept.
+        intake: where records are durable before the writer has them, if anywhere.
     """
 
-    def __init__(self, database: Database, writer: Writer, limits: LogLimits, bodies: BodyKeeping) -> None:
+    def __init__(
+        self, database: Database, writer: Writer, limits: LogLimits, bodies: BodyKeeping, intake: Intake | None = None
+    ) -> None:
         self.reader = MessageLogReader(database)
         self._database = database
         self._signed_size = 0
         self._bodies = bodies
         self._room = asyncio.Semaphore(limits.pending)
         self._writer = writer
-        self._gathering = Gathering(writer.submit)
+        self._intake = intake
+        self._gathering = Gathering(writer.submit if intake is None else intake.submit)
+        self._give = writer.submit if intake is None else intake.give
         self._appending = 0
 
     @classmethod
     async def open(
-        cls, database: Database, *, limits: LogLimits | None = None, bodies: BodyKeeping | None = None
+        cls,
+        database: Database,
+        *,
+        limits: LogLimits | None = None,
+        bodies: BodyKeeping | None = None,
+        intake: bool = False,
     ) -> Self:
         """Start the writer; what an earlier process left unfinished is removed in the background.
 
@@ -87,13 +95,16 @@ class MessageLog:
             database: the node's.
             limits: how much may wait.
             bodies: how bodies are kept; plain when nothing is said.
+            intake: make records durable in a file beside the database, where that is SQLite: who reads the database
+                sees them a little later, and `settled` waits for that.
 
         Raises:
             DatabaseUnusable: another process writes this log, or the end of the log is gone.
         """
-        writer = await asyncio.to_thread(_writer, database)
+        loop = asyncio.get_running_loop() if intake and database.path is not None else None
+        writer, taker = await asyncio.to_thread(opened, database, loop)
         writer.start()
-        return cls(database, writer, limits or LogLimits(), bodies or PLAIN)
+        return cls(database, writer, limits or LogLimits(), bodies or PLAIN, taker)
 
     async def append(self, record: Record) -> int:
         """Make a record durable, and give its number.
@@ -119,8 +130,18 @@ class MessageLog:
         if pending.handle is None:
             self._gathering.add(pending)
         else:
-            self._writer.submit([pending])
+            self._give([pending])
         return await outcome
+
+    async def settled(self) -> tuple[int, bytes]:
+        """Wait until the database has all records that are durable now; give size and root of the tree over them.
+
+        Raises:
+            LoggingFailed: the tree cannot be written.
+        """
+        wish = TreeWish(asyncio.get_running_loop().create_future())
+        self._writer.submit(wish)
+        return await wish.outcome
 
     async def sign_head(self, sign: Sign, at: datetime) -> TreeHead | None:
         """Have the tree over all records that are durable now signed, and keep that; `None` when there is nothing new.
@@ -128,9 +149,7 @@ class MessageLog:
         Raises:
             LoggingFailed, DatabaseError: the tree or the head cannot be written.
         """
-        wish = TreeWish(asyncio.get_running_loop().create_future())
-        self._writer.submit(wish)
-        size, root = await wish.outcome
+        size, root = await self.settled()
         if size == self._signed_size:
             return None
         signature, certificate = await sign(head_bytes(size, root, at))
@@ -156,21 +175,9 @@ class MessageLog:
     async def close(self) -> None:
         """Write what is queued, then stop."""
         self._gathering.hand_over_all()
+        if self._intake is not None:
+            self._intake.close()
         await asyncio.to_thread(self._writer.stop)
-
-
-def _writer(database: Database) -> Writer:
-    try:
-        with ExitStack() as opened:
-            store = open_store(database)
-            opened.callback(store.close)
-            writer = Writer(store, partial(TreeState.load, database))
-            opened.pop_all()
-            return writer
-    except LeavesMissing as error:
-        raise DatabaseUnusable(str(error)) from error
-    except (SQLAlchemyError, StoreRefused) as error:
-        raise DatabaseUnusable("The message log cannot be opened; look at the server's database.") from error
 
 
 def _handle(record: Record, row: Row) -> int | None:

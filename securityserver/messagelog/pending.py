@@ -9,13 +9,15 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from securityserver.messagelog.records import Row
 from securityserver.messagelog.store import Refusal, StoreRefused
 from xroad.errors import InvalidMessage, LoggingFailed, XRoadError
 
 T = TypeVar("T")
+
+CLOSED: Final = "The message log is closed; start the server again."
 
 
 class Sealer(Protocol):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import RowMapping
 
@@ -33,6 +33,11 @@ LEAF_INDEX, LEAF_HASH = COLUMNS.index("leaf_index"), COLUMNS.index("leaf_hash")
 _BODY, _SIGNATURE_HASH = COLUMNS.index("body"), COLUMNS.index("signature_hash")
 BODY_FORM, _KEY_ID = COLUMNS.index("body_form"), COLUMNS.index("body_key_id")
 _STORED_DIGEST = COLUMNS.index("body_stored_digest")
+MessageKey = tuple[str, int, int]
+# Of a row, what no other row has: request id, whether it is a response, whose side it is.
+message_key: Callable[[Row], MessageKey] = itemgetter(
+    *(COLUMNS.index(name) for name in ("request_id", "response", "client_side"))
+)
 # Of a row, what its leaf covers.
 covered: Callable[[Row], Sequence[Any]] = itemgetter(*(COLUMNS.index(name) for name in FIELDS))
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
@@ -71,8 +76,7 @@ class BodyForm(IntEnum):
     NOT_LOGGED = 2  # the record has its size and digest only
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One message, to be logged.
 
     Args:

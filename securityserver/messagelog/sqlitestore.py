@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from securityserver.messagelog import statements
-from securityserver.messagelog.records import Row
+from securityserver.messagelog.records import MessageKey, Row
 from securityserver.messagelog.store import Refusal, StoreRefused
 from serverkit.database import Database
 from xroad.merkle import Node
@@ -85,6 +85,40 @@ class SqliteStore:
         """Close the connection, and let another process write."""
         self._connection.close()
         self._claim.release()
+
+
+class SqliteMessages:
+    """Tells which messages a database has, by a connection of its own, which reads only.
+
+    Args:
+        database: the node's.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._connection = database.autocommit_connection()
+        self._connection.execute("PRAGMA query_only=ON")
+        # An event loop asks: it does not wait for others.
+        self._connection.execute("PRAGMA busy_timeout=0")
+
+    def known(self, key: MessageKey) -> bool:
+        """Tell whether the database has a message.
+
+        Raises:
+            StoreRefused: it cannot be read.
+        """
+        return _refusing(lambda: statements.has_message(self._connection, key))
+
+    def next_number(self) -> int:
+        """Give the number that the next record gets.
+
+        Raises:
+            StoreRefused: the database cannot be read.
+        """
+        return _refusing(lambda: statements.next_number(self._connection))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
 
 def _refusing(call: Callable[[], T]) -> T:

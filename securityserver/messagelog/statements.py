@@ -12,7 +12,7 @@ from itertools import chain
 from sqlalchemy import insert, select
 from sqlalchemy.dialects.sqlite import dialect
 
-from securityserver.messagelog.records import COLUMNS, Row
+from securityserver.messagelog.records import COLUMNS, MessageKey, Row
 from securityserver.messagelog.tables import BODY, BODY_CHUNK, RECORD, TREE_NODE
 from xroad.merkle import Node
 
@@ -26,6 +26,9 @@ _ORPHANS = str(
 _NEW_BODY = str(insert(BODY).values().compile(dialect=_DIALECT, column_keys=[]))
 _NEW_CHUNK = str(insert(BODY_CHUNK).compile(dialect=_DIALECT, column_keys=["body_id", "position", "data", "day"]))
 _NEW_NODE = str(insert(TREE_NODE).compile(dialect=_DIALECT, column_keys=["level", "position", "hash"]))
+
+_KNOWN = "SELECT 1 FROM log_record WHERE request_id = ? AND response = ? AND client_side = ?"
+_LAST_NUMBER = "SELECT seq FROM sqlite_sequence WHERE name = 'log_record'"
 
 
 @cache
@@ -46,6 +49,17 @@ def insert_records(connection: sqlite3.Connection, rows: Sequence[Row]) -> int:
         each row of a statement one more than the greatest ever used).
     """
     return _last_row(connection.execute(_insert(len(rows)), list(chain.from_iterable(rows))))
+
+
+def has_message(connection: sqlite3.Connection, key: MessageKey) -> bool:
+    """Tell whether a message is in the log."""
+    return connection.execute(_KNOWN, key).fetchone() is not None
+
+
+def next_number(connection: sqlite3.Connection) -> int:
+    """Give the number that the next record gets (AUTOINCREMENT: one more than the greatest ever used)."""
+    found = connection.execute(_LAST_NUMBER).fetchone()
+    return 1 if found is None else int(found[0]) + 1
 
 
 def new_body(connection: sqlite3.Connection) -> int:

@@ -5,7 +5,8 @@ hands the verified token back; a record is never changed but for the two columns
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from securityserver.messagelog.records import milliseconds
 from securityserver.messagelog.tables import RECORD, TIMESTAMP, TREE_HEAD
 from serverkit.database import Database
-from xroad.errors import DatabaseError
+from xroad.errors import DatabaseError, LoggingFailed
 
 # The log's writer waits while a transaction runs: this many rows take some milliseconds.
 ROWS_A_TRANSACTION: Final = 200
@@ -72,10 +73,11 @@ class TimestampStore:
 
     Args:
         database: the node's; the log's writer works beside this.
+        settled: waits until the database has all records; None where it has each at once.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, settled: Callable[[], Awaitable[object]] | None = None) -> None:
+        self._database, self._settled = database, settled
 
     async def unstamped(self, limit: int) -> list[Unstamped]:
         """Give the oldest records that wait.
@@ -83,6 +85,9 @@ class TimestampStore:
         Raises:
             DatabaseError: the database refused; so do all methods here.
         """
+        if self._settled is not None:
+            with suppress(LoggingFailed):  # what is there can be stamped
+                await self._settled()
         columns = (RECORD.c.id, RECORD.c.time, RECORD.c.signature_hash)
         query = select(*columns).where(_WAITS).order_by(RECORD.c.id).limit(limit)
         rows = await self._reading(lambda connection: connection.execute(query).all())

@@ -10,14 +10,15 @@ import os
 import queue
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from threading import Lock, Thread
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from securityserver.messagelog.body import CHUNK_SIZE
-from securityserver.messagelog.pending import Outcome, Pending, TreeWish, failure_of, grant, tell
+from securityserver.messagelog.counters import Counters
+from securityserver.messagelog.intake import Intake
+from securityserver.messagelog.pending import CLOSED, Outcome, Pending, TreeWish, failure_of, grant, tell
 from securityserver.messagelog.records import (
     BODY_ID,
     LEAF_HASH,
@@ -40,29 +41,24 @@ _ORPHAN_SLICE: Final = 16
 _NODES_AT_ONCE: Final = 2048
 
 
-@dataclass(slots=True)
-class Counters:
-    """What the thread did so far; read from other threads, written by this one only."""
-
-    appended: int = 0
-    failed: int = 0
-    commits: int = 0
-    last_failure: str | None = None
-
-
 class Writer:
     """The thread and its queue.
 
     Args:
         store: where rows go; closed when the thread ends.
         load_tree: gives the tree over the records that are there.
+        counters: of the log.
+        intake: where records that came alone are durable first, if anywhere.
     """
 
-    def __init__(self, store: Store, load_tree: Callable[[], TreeState]) -> None:
-        self.counters = Counters()
+    def __init__(
+        self, store: Store, load_tree: Callable[[], TreeState], counters: Counters, intake: Intake | None = None
+    ) -> None:
+        self.counters = counters
         self._store = store
         self._load_tree = load_tree
         self._tree = load_tree()
+        self._intake = intake
         self._queue: queue.SimpleQueue[Sequence[Pending] | TreeWish | None] = queue.SimpleQueue()
         self._large: deque[Pending] = deque()
         self._ready: list[Pending] = []
@@ -96,7 +92,7 @@ class Writer:
         if not isinstance(wanted, TreeWish):
             for pending in wanted:
                 pending.close()
-        raise LoggingFailed("The message log is closed; start the server again.")
+        raise LoggingFailed(CLOSED)
 
     def stop(self) -> None:
         """Write what is queued, then end; blocks."""
@@ -109,6 +105,7 @@ class Writer:
         try:
             while self._turn():
                 pass
+            self._move()
             self._store_nodes()
         finally:
             # Also when a defect ended the thread: nobody may wait for ever, or believe that a record is safe.
@@ -116,12 +113,19 @@ class Writer:
                 self._stopping = True
             self._abandon()
             self._store.close()
+            if self._intake is not None:
+                with contextlib.suppress(OSError):  # what stays of the file is told by the next start
+                    self._intake.finish()
 
     def _turn(self) -> bool:
         """Write all that waits, and a piece of one large body; `False` when there is nothing left to do, ever."""
         self._held = self._take()
+        unmoved = (
+            self._move() if self._held or self._wishes or (self._intake is not None and self._intake.due) else None
+        )
         if self._held:
-            self._settle(self._commit(self._held))
+            refused = [(pending, failure_of(unmoved)) for pending in self._held] if unmoved is not None else None
+            self._settle(refused or self._commit(self._held))
         if self._large:
             self._held = [self._large.popleft()]
             self._write_piece(self._held[0])
@@ -149,11 +153,49 @@ class Writer:
             return
         for pending in wanted or ():
             if pending.outcome.cancelled():
-                pending.close()
+                self._drop(pending)
             elif pending.handle is None:
                 batch.append(pending)
             else:
                 self._large.append(pending)
+
+    def _move(self) -> StoreRefused | None:
+        """Bring what the intake has into the database; when that refuses, it waits on where it is durable."""
+        if self._intake is None:
+            return None
+        try:
+            # Twice: what is durable now may be in both halves, and what comes next must follow all of it.
+            for _ in range(2):
+                self._write_taken(self._intake.take())
+                self._intake.moved()
+        except StoreRefused as error:
+            self._intake.not_moved()
+            self.counters.last_failure = f"What waits in the intake could not be moved ({error}); look at the disk."
+            return StoreRefused(Refusal.ALL, str(error))
+        if self._intake.refused:
+            self._intake.refused, self.counters.last_failure = False, None
+        return None
+
+    def _write_taken(self, rows: Sequence[Row]) -> None:
+        """Write rows that have their places, without those that an earlier attempt has written."""
+        while left := self._left(rows):
+            some, before = left[:MAX_BATCH], self._tree.frontier.size
+            try:
+                self._store.insert_records(some)
+            except StoreRefused as error:
+                if error.refusal is Refusal.TREE:
+                    self._reload()
+                if self._tree.frontier.size == before:
+                    raise
+            else:
+                self._tree.grow([row[LEAF_HASH] for row in some])
+
+    def _left(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Give the rows that the database does not have yet."""
+        there = self._tree.frontier.size - rows[0][LEAF_INDEX] if rows else 0
+        if there < 0:
+            raise StoreRefused(Refusal.ALL, "records before those of the intake are missing")
+        return rows[there:]
 
     def _commit(self, batch: Sequence[Pending]) -> Iterable[Outcome]:
         """Write a batch; when one row spoils it, halving finds that row in few commits and saves the others."""
@@ -179,6 +221,8 @@ class Writer:
             self._reload()
             numbers = self._store.insert_records(self._placed(rows))
         self._tree.grow([row[LEAF_HASH] for row in rows])
+        if self._intake is not None:
+            self._intake.goes_on(self._tree.frontier.size, rows[-1][LEAF_HASH])
         return numbers
 
     def _placed(self, rows: Sequence[Row]) -> Sequence[Row]:
@@ -193,6 +237,8 @@ class Writer:
             self._tree = self._load_tree()
         except (SQLAlchemyError, LeavesMissing) as error:
             raise StoreRefused(Refusal.ALL, "the log's tree cannot be read") from error
+        if self._intake is not None:
+            self._intake.goes_on(None, None)
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
         settled = list(outcomes)
@@ -201,7 +247,12 @@ class Writer:
             pending.close()
             if not isinstance(outcome, int) and (body := pending.row[BODY_ID]) is not None:
                 self._orphans.append(body)
+        self._note_settled(len(settled))
         tell(settled)
+
+    def _note_settled(self, count: int) -> None:
+        if self._intake is not None:
+            self._intake.settled(count)
 
     def _count(self, outcome: int | XRoadError) -> None:
         if isinstance(outcome, int):
@@ -245,6 +296,7 @@ class Writer:
 
     def _drop(self, pending: Pending) -> None:
         pending.close()
+        self._note_settled(1)
         if pending.row[BODY_ID] is not None:
             self._orphans.append(pending.row[BODY_ID])
 
@@ -288,7 +340,6 @@ class Writer:
                     wishes.append(wanted)
                 else:
                     left += wanted or ()
-        closed = "The message log was closed; start the server again."
-        self._settle([(pending, LoggingFailed(closed)) for pending in left])
+        self._settle([(pending, LoggingFailed(CLOSED)) for pending in left])
         for wish in wishes:
-            grant(wish, LoggingFailed(closed))
+            grant(wish, LoggingFailed(CLOSED))

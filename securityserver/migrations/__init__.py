@@ -33,9 +33,9 @@ def _refuse_a_second_first_time(url: str) -> None:
     path = _file(url)
     if path is None or path.exists():
         return
-    # A node leaves files with locks beside its database, and one that was killed its write-ahead log. SQLite would even
-    # take that one for the new database's.
-    left = sorted([*path.parent.glob(f"{path.name}-*.lock"), *path.parent.glob(f"{path.name}-wal")])
+    # A node leaves files with locks beside its database, and one that was killed its write-ahead log and its intake.
+    # SQLite would even take the first for the new database's.
+    left = sorted(each for kind in ("*.lock", "wal", "intake") for each in path.parent.glob(f"{path.name}-{kind}"))
     # Another process may have made the database between the two looks, and opened it: then both files are there.
     if left and not path.exists():
         raise DatabaseUnusable(

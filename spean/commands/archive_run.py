@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from securityserver.archiving.archiver import Run
 from securityserver.archiving.assembly import assemble
 from securityserver.config import NodeConfig, load_config
-from securityserver.migrations import open_node_database
+from securityserver.messagelog.recovery import open_log
 from serverkit.logs import configure_logs
 from spean.commands.common import told
 from spean.commands.node import NODE_ERRORS
@@ -32,6 +32,6 @@ def archive(config: NodeConfig) -> Run:
     """Run the archiver of a node once."""
     if config.archive is None:
         raise CommandError("NODE.toml has no [archive]: say there where archives go (docs/archiving.md).")
-    with closing(open_node_database(config.database)) as database:
+    with closing(open_log(config.database)) as database:
         work = config.archive_work_directory
         return asyncio.run(assemble(config.archive, database, work, lambda: datetime.now(UTC)).run())

@@ -18,8 +18,8 @@ from securityserver.messagelog import headstamps
 from securityserver.messagelog.check import Checker, Finding, Trouble
 from securityserver.messagelog.headstamps import Stamps
 from securityserver.messagelog.proofs import verify
+from securityserver.messagelog.recovery import open_log
 from securityserver.messagelog.treeheads import HeadInvalid, TreeHead
-from securityserver.migrations import open_node_database
 from spean.commands.common import told
 from spean.commands.node import NODE_ERRORS
 from spean.errors import UsageError
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     others = [_head(file) for file in arguments.heads]
     with told(*NODE_ERRORS):
         config = load_config(arguments.config)
-        with closing(open_node_database(config.database)) as database:
+        with closing(open_log(config.database)) as database:
             checker = Checker(database, others)
             wrong = [_told(finding) for finding in checker.run()]
             trust = _trust(config, checker.heads)

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from securityserver.config import load_config
 from securityserver.messagelog import search
-from securityserver.migrations import open_node_database
+from securityserver.messagelog.recovery import open_log
 from spean.commands.common import PRIVATE, told
 from spean.commands.log_filters import place, wanted
 from spean.commands.log_list import LINES
@@ -24,7 +24,7 @@ from spean.errors import CommandError
 def run(arguments: argparse.Namespace) -> int:
     """Write to a new file or to the screen."""
     filters, after = wanted(arguments), place(arguments)
-    with told(*NODE_ERRORS), closing(open_node_database(load_config(arguments.config).database)) as database:
+    with told(*NODE_ERRORS), closing(open_log(load_config(arguments.config).database)) as database:
         lines = LINES[arguments.format](search.find_all(database, filters, after=after))
         with _opened(arguments.out) as out:
             _write(out, lines)

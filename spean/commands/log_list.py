@@ -9,7 +9,7 @@ from typing import Final
 
 from securityserver.config import load_config
 from securityserver.messagelog import search
-from securityserver.migrations import open_node_database
+from securityserver.messagelog.recovery import open_log
 from spean.commands.common import told
 from spean.commands.log_filters import place, wanted
 from spean.commands.log_lines import csv_lines, json_lines, table
@@ -21,7 +21,7 @@ LINES: Final = {"table": table, "json": json_lines, "csv": csv_lines}
 def run(arguments: argparse.Namespace) -> int:
     """Print one page, and how to get the next."""
     filters, after = wanted(arguments), place(arguments)
-    with told(*NODE_ERRORS), closing(open_node_database(load_config(arguments.config).database)) as database:
+    with told(*NODE_ERRORS), closing(open_log(load_config(arguments.config).database)) as database:
         page = search.find(database, filters, after=after, limit=arguments.limit)
     for line in LINES[arguments.format](page.found):
         print(line)

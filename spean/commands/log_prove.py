@@ -9,8 +9,8 @@ from contextlib import closing
 
 from securityserver.config import load_config
 from securityserver.messagelog.proofs import Unprovable, prove
+from securityserver.messagelog.recovery import open_log
 from securityserver.messagelog.treestate import LeavesMissing
-from securityserver.migrations import open_node_database
 from spean.commands.common import told
 from spean.commands.node import NODE_ERRORS
 
@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the proof, or write it into a file."""
     with (
         told(*NODE_ERRORS, Unprovable, LeavesMissing),
-        closing(open_node_database(load_config(arguments.config).database)) as database,
+        closing(open_log(load_config(arguments.config).database)) as database,
     ):
         text = json.dumps(prove(database, arguments.record), indent=1)
     if arguments.out is None:

@@ -20,7 +20,7 @@ from securityserver.documents import Documents
 from securityserver.logkey import body_keys
 from securityserver.messagelog import BodyForm, BodyKeys, BodyUnavailable, MessageLogReader, StoredRecord
 from securityserver.messagelog.records import Direction as Half
-from securityserver.migrations import open_node_database
+from securityserver.messagelog.recovery import open_log
 from spean.commands.common import PRIVATE, told
 from spean.commands.log_lines import visible
 from spean.commands.node import NODE_ERRORS
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _shown(arguments: argparse.Namespace) -> Facts:
     config = load_config(arguments.config)
-    with closing(open_node_database(config.database)) as database:
+    with closing(open_log(config.database)) as database:
         reader = MessageLogReader(database, _keys(arguments, config))
         record = await reader.get(arguments.record)
         if record is None:

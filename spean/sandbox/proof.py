@@ -13,7 +13,7 @@ from securityserver.config import NodeConfig, load_config
 from securityserver.confstore import ConfigurationStore
 from securityserver.logkey import body_keys
 from securityserver.messagelog import MessageLogReader, StoredRecord
-from securityserver.migrations import open_node_database
+from securityserver.messagelog.recovery import open_log
 from spean.sandbox.story import StoryBrokenError
 from xroad.evidence import Agreement, Direction, EvidenceRecord, Exchange, Judgement, agree, judge
 from xroad.globalconf.snapshot import TrustSnapshot
@@ -54,7 +54,7 @@ def compared(one: Exchange, other: Exchange, trust: TrustSnapshot) -> Agreement:
 
 @contextmanager
 def _reader(config: NodeConfig) -> Iterator[MessageLogReader]:
-    database = open_node_database(config.database)
+    database = open_log(config.database)
     try:
         yield MessageLogReader(database, body_keys(config))
     finally:

@@ -34,6 +34,7 @@ async def test_many_exchanges_need_few_signatures_of_a_slow_token_and_each_messa
 
 async def _verified(instance: Instance, node: Node) -> int:
     count = 0
+    await node.parts.log.settled()
     async for each in node.parts.log.reader.iterate():
         signature = xades.SignatureData(each.signature, each.hash_chain_result, each.hash_chain)
         body = each.body_digest if each.body_size else None

@@ -4,11 +4,11 @@ import asyncio
 import base64
 import hashlib
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from securityserver.messagelog import Direction
+from securityserver.messagelog import Direction, MessageLog, StoredRecord
 from tests.support.instance import BODILESS, BY_CERTIFICATE, BY_HTTPS, IDPOOR, PACKAGE, Instance
 from tests.support.loglines import Lines
 from xroad.rest import request_hash
@@ -105,10 +105,15 @@ async def test_headers_cross_or_stay_as_the_protocol_says(instance: Instance) ->
     assert answer.headers["x-road-service"] == f"{IDPOOR}/echo"
 
 
+async def found(log: MessageLog, query_id: str) -> Sequence[StoredRecord]:
+    await log.settled()
+    return await log.reader.find(query_id=query_id)
+
+
 async def test_the_request_hash_binds_the_answer_to_the_logged_request(instance: Instance) -> None:
     answer = await instance.ask("POST", "/a", data=b"hash me", headers={"X-Road-Id": "hash-1"})
     for node in (instance.consumer, instance.provider):
-        records = {record.direction: record for record in await node.parts.log.reader.find(query_id="hash-1")}
+        records = {record.direction: record for record in await found(node.parts.log, "hash-1")}
         assert set(records) == {Direction.REQUEST, Direction.RESPONSE}
         request = records[Direction.REQUEST]
         expected = base64.b64encode(request_hash(request.head, request.body_digest)).decode()
@@ -117,8 +122,8 @@ async def test_the_request_hash_binds_the_answer_to_the_logged_request(instance:
 
 async def test_both_sides_hold_the_same_evidence(instance: Instance) -> None:
     await instance.ask("POST", "/a", data=b"evidence", headers={"X-Road-Id": "evidence-1"})
-    mine = await instance.consumer.parts.log.reader.find(query_id="evidence-1")
-    theirs = await instance.provider.parts.log.reader.find(query_id="evidence-1")
+    mine = await found(instance.consumer.parts.log, "evidence-1")
+    theirs = await found(instance.provider.parts.log, "evidence-1")
     assert sorted((r.direction, r.head, r.body_digest, r.signature) for r in mine) == sorted(
         (r.direction, r.head, r.body_digest, r.signature) for r in theirs
     )
@@ -128,7 +133,7 @@ async def test_a_known_server_gets_direct_references(instance: Instance) -> None
     """The first message to a server may still be in the chained form; from then on its announcement is known."""
     for name in ("direct-1", "direct-2"):
         await instance.ask("POST", "/a", data=b"x", headers={"X-Road-Id": name})
-    records = await instance.consumer.parts.log.reader.find(query_id="direct-2")
+    records = await found(instance.consumer.parts.log, "direct-2")
     assert [record.hash_chain for record in records] == [None, None]
 
 
@@ -136,7 +141,7 @@ async def test_a_server_that_announces_nothing_gets_a_hash_chain(instance: Insta
     instance.middle.headers["x-road-signature-references"] = None
     answer = await instance.ask("POST", "/a", data=b"chained", headers={"X-Road-Id": "chained-1"})
     assert answer.body == b"chained"
-    records = {r.direction: r for r in await instance.consumer.parts.log.reader.find(query_id="chained-1")}
+    records = {r.direction: r for r in await found(instance.consumer.parts.log, "chained-1")}
     assert records[Direction.RESPONSE].hash_chain is not None
 
 
@@ -146,7 +151,7 @@ async def test_who_logs_no_bodies_gets_evidence_that_needs_none(instance: Instan
     answer = await instance.ask("POST", "/a", client=BODILESS, data=b"unlogged", headers={"X-Road-Id": "bodiless-1"})
     assert answer.body == b"unlogged"
     for node in (instance.consumer, instance.provider):
-        records = await node.parts.log.reader.find(query_id="bodiless-1")
+        records = await found(node.parts.log, "bodiless-1")
         assert len(records) == 2
         assert all(record.hash_chain is not None for record in records)
 

@@ -33,6 +33,7 @@ async def instance(tmp_path_factory: pytest.TempPathFactory, log_stream: object)
 
 async def bodies(node: Node) -> dict[Direction, Any]:
     """Give what is stored of the newest request's and response's bodies, and what the log key makes of it."""
+    await node.parts.log.settled()
     config = node.parts.config
     found: dict[Direction, Any] = {}
     with closing(open_node_database(config.database)) as database:

@@ -33,6 +33,7 @@ async def instance(running: Instance) -> AsyncIterator[Instance]:
 
 async def _verify(node: Node) -> int:
     """Judge each record's time-stamp with the trust of the moment; give how many there are."""
+    await node.parts.log.settled()
     reader, trust, count = node.parts.log.reader, node.parts.trust.current(), 0
     async for each in reader.iterate():
         stamp = await reader.timestamp_of(each)

@@ -14,8 +14,8 @@ from securityserver.confstore import ConfigurationStore
 from securityserver.logkey import body_keys
 from securityserver.messagelog import MessageLogReader, StoredRecord
 from securityserver.messagelog.leaf import leaf_of, values_of
+from securityserver.messagelog.recovery import open_log
 from securityserver.messagelog.tables import RECORD, TREE_NODE
-from securityserver.migrations import open_node_database
 from serverkit.database import Database
 from xroad.errors import DatabaseError, XRoadError
 from xroad.evidence import Direction, EvidenceRecord, judge
@@ -43,7 +43,7 @@ async def logged(node_file: Path) -> LoggedNode:
     config = load_config(node_file)
     trust = load_directory(ConfigurationStore(config.globalconf_directory).load(), datetime.now(UTC))
     node, cache = LoggedNode(), VerdictCache()
-    with closing(open_node_database(config.database)) as database:
+    with closing(open_log(config.database)) as database:
         reader = MessageLogReader(database, body_keys(config))
         async for record in reader.iterate():
             node.messages[record.request_id, record.direction.value] += 1

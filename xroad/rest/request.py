@@ -7,7 +7,7 @@ after the signature over those very bytes is verified.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from xroad.errors import (
     BadRequest,
@@ -56,8 +56,7 @@ class RepresentedParty:
         return "/".join(encode_segment(part) for part in (self.party_class, self.party_code) if part is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class RestRequest:
+class RestRequest(NamedTuple):
     """A request; `head` is the exact bytes that are signed, everything else is what they say.
 
     `path`, `query` and `service_path` are raw; `query` is None without `?`; `service_path` is empty or starts with `/`.

@@ -10,8 +10,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from xroad.errors import InconsistentResponse, InvalidClientIdentifier, InvalidResponse, InvalidRest, ProtocolViolation
 from xroad.identifiers import ClientId, ServiceId
@@ -46,8 +45,7 @@ def request_hash_of(head_digest: bytes, body_digest: bytes | None = None) -> byt
     return head_digest if body_digest is None else hashlib.sha512(head_digest + body_digest).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class RestResponse:
+class RestResponse(NamedTuple):
     """A response; `head` is the exact bytes that are signed, everything else is what they say."""
 
     status: int

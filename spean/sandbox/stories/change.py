@@ -95,8 +95,8 @@ async def _told(
         about = [each for each in bodies if each["id"] > after and family["family_no"] in str(each["body"])]
         for each in about:
             for change in each["body"]["data"]["changes"]:
-                shown = f"{change['field']}: {change['old']} → {change['new']}"
-                stage.story.tell(f"{each['receiver'].split('/')[2]}  {shown[:110]}")
+                shown = f"{change['field']}: {_village(change['old'])} → {_village(change['new'])}"
+                stage.story.tell(f"{each['receiver'].split('/')[2]}  {shown}")
         changes = [str(each["body"]["data"]["changes"]) for each in about]
         stage.story.expect("subscribers that were told", came=len(about), wanted=2)
         stage.story.expect(
@@ -132,3 +132,7 @@ def _reported(stage: Stage, rows: list[dict[str, Any]]) -> None:
         stage.story.tell(
             *(f"{each['field']}: sent {each['sent']}, there {each['local']}, kept {each['kept']}" for each in conflicts)
         )
+
+
+def _village(addresses: list[dict[str, Any]]) -> str:
+    return ", ".join(each["village_code"] for each in addresses)
