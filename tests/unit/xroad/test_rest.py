@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -349,10 +348,10 @@ def test_a_response_answers_its_own_request_only() -> None:
 
     response.check_answers(request, digest)
     for other in (
-        replace(request, client=PROVIDER),
-        replace(request, query_id="another"),
-        replace(request, request_id="another"),
-        replace(request, service=ServiceId(PROVIDER, "another")),
+        request._replace(client=PROVIDER),
+        request._replace(query_id="another"),
+        request._replace(request_id="another"),
+        request._replace(service=ServiceId(PROVIDER, "another")),
     ):
         with pytest.raises(InconsistentResponse):
             response.check_answers(other, digest)
