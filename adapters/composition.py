@@ -89,7 +89,7 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
         signatures=Signatures(key, _senders(config)),
         monitor=monitor,
         public=Public(config.sender_id, tokens, [each for each in (key, tokens.key if tokens else None) if each]),
-        limits=AppLimits(config.limits.body_bytes, config.limits.request_seconds, config.limits.concurrent_queries),
+        limits=_app_limits(config),
         desks={} if later is None else later.desks,
         comparing={} if publishing is None or events is None else publishing.digests(events, store),
     )
@@ -250,6 +250,11 @@ async def open_services(config: AdapterConfig) -> AsyncIterator[tuple[Registry, 
             await each.source.close()
 
 
+def _app_limits(config: AdapterConfig) -> AppLimits:
+    limits = config.limits
+    return AppLimits(limits.body_bytes, limits.event_bytes, limits.request_seconds, limits.concurrent_queries)
+
+
 def _service(config: AdapterConfig, service: ServiceConfig, store: AccessStore) -> Service:
     return Service(
         service.code,
@@ -257,6 +262,7 @@ def _service(config: AdapterConfig, service: ServiceConfig, store: AccessStore) 
         store,
         sender_id=config.sender_id,
         max_items=config.limits.items,
+        max_events=config.limits.events,
         yes_when=one_of(*service.yes_when) if service.yes_when else None,
     )
 

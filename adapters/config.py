@@ -39,6 +39,8 @@ class Limits:
 
     body_bytes: int = 256 * 1024  # 100 searches of 2.5 KB
     items: int = 100
+    event_bytes: int = 2 * 1024 * 1024  # of a notification: a chunk of a first load, which is cut at 1 MB
+    events: int = 1000
     page_size: int = 100
     records: int = 10_000
     request_seconds: int = 15

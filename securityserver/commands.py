@@ -4,7 +4,6 @@ It refuses to know arguments, terminals and languages. ``spean`` calls it; the n
 """
 
 import asyncio
-import gc
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from securityserver.logkey import recipients
 from securityserver.migrations import open_node_database
 from securityserver.serverconf import apply, export, load_services
 from securityserver.serverconf.store import read
+from serverkit import collector
 from serverkit.config import ConfigError
 from serverkit.database import Database
 from serverkit.http import stop_signal
@@ -27,9 +27,6 @@ from serverkit.logs import bound, configure_logs
 # The message log's writer thread waits for the interpreter behind a busy event loop: 5 ms, Python's default, is felt in
 # every exchange under load; a fifth of it is not.
 SWITCH_SECONDS: Final = 0.001
-# An exchange makes thousands of short-lived objects and few cycles. Python's default, a look after each 700, took some
-# 5 % of a busy node's time; with these its memory was measured no larger.
-COLLECTOR_THRESHOLDS: Final = (50_000, 20, 50)
 PRIVATE: Final = 0o700
 
 
@@ -63,7 +60,7 @@ def run_node(*config_files: Path, ready: Callable[[Node], None] = lambda _node: 
     """
     configure_logs()
     sys.setswitchinterval(SWITCH_SECONDS)
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+    collector.calm()
     configs = [load_config(each) for each in config_files]
     asyncio.run(_run(configs[0], ready) if len(configs) == 1 else _run_together(configs, ready))
 

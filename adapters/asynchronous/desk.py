@@ -98,7 +98,7 @@ class Desk:
             document,
             operation,
             receiver=self.service.sender_id,
-            max_items=self.service.max_items,
+            max_items=self.service.max_events if operation.kind is Kind.NOTIFY else self.service.max_items,
             at=at,
             remembered=self.access.remembered,
             sender=caller.client,

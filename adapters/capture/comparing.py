@@ -4,8 +4,9 @@ It refuses to know who is told. A record that cannot be given in the standard is
 as it was, and is tried again when it changes or the mapping does.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from adapters.capture import known as memory
 from adapters.capture.known import Known, Stored
 from adapters.events import EventsKey
-from adapters.events.canonical import NOTHING, digest
+from adapters.events.canonical import NOTHING, canonical
 from adapters.events.store import milliseconds, moment
 from adapters.events.tables import BAD
 from adapters.mapping.counting import RefusedRecord
@@ -98,20 +99,19 @@ class Batch:
         """Look at one record."""
         row = self.rows.get(person)
         try:
-            if isinstance(local, RefusedRecord):
-                raise local  # it could not be read: the same comes of it
-            records = {} if local is None else self.versions(local)
+            records = self._standard(row, local)
         except RefusedRecord as reason:
             self.bad[person] = name, str(reason)
             self.same.append(person)  # it is still there, whatever it has become
             return
         self.good.append(person)
-        now = digest(records) if records else NOTHING
+        text = canonical(records) if records else None
+        now = NOTHING if text is None else hashlib.sha256(text).digest()
         if now == (NOTHING if row is None else row.digest):
             self.same.append(person)
             return
         before = None if row is None else row.open(self.of.key)
-        self.steps.append(Step(before, self._after(person, now, name, records, before)))
+        self.steps.append(Step(before, replace(self._after(person, now, name, records, before), text=text)))
 
     def _standard(self, row: Stored | None, local: Record | RefusedRecord | None) -> dict[str, Record]:
         if isinstance(local, RefusedRecord):

@@ -20,7 +20,7 @@ from adapters.capture import known as memory
 from adapters.capture import positions
 from adapters.capture.audiences import Audience
 from adapters.capture.following import position_name
-from adapters.capture.known import Known
+from adapters.capture.known import Known, Stored
 from adapters.capture.publisher import Publisher
 from adapters.capture.telling import NOTIFY
 from adapters.errors import CaptureStopped
@@ -32,6 +32,7 @@ from adapters.subjects import identifiers
 
 KIND: Final = "load"  # of the outbox: a whole message, which is never joined with another
 _PAGES: Final = 20  # of a transaction, where a filter leaves little of each
+_ENVELOPE: Final = 512  # bytes of an element beside its record: names, times and types
 _VERSION: Final = "1.0.0"  # of DCI's header
 Record = dict[str, Any]
 
@@ -67,6 +68,7 @@ class FirstLoad:
     def __init__(self, publisher: Publisher, code: str, *, sender_id: str) -> None:
         self._publisher, self.code, self._sender_id = publisher, code, sender_id
         self._name = f"load:{code}"
+        self._receiver = ""
 
     def step(self, connection: Connection, at: datetime) -> Loaded:
         """Put the next chunk, or say why not.
@@ -87,7 +89,8 @@ class FirstLoad:
             .get("done")
         ):
             return _loaded(Next.EARLY, state)
-        if self._waiting(connection, subscription) >= self._publisher.config.load.waiting:
+        self._receiver = str(subscription.callback)
+        if not self.has_room(connection):
             return _loaded(Next.FULL, state)
         found = self._collect(connection, audience, state)
         if found:
@@ -98,6 +101,10 @@ class FirstLoad:
     def again(self, connection: Connection) -> None:
         """Forget how far it was: the whole registry is sent once more."""
         positions.forget(connection, self._name)
+
+    def has_room(self, connection: Connection) -> bool:
+        """Tell whether so few chunks wait that a step would put one: a look that costs little and holds no lock."""
+        return self._waiting(connection) < self._publisher.config.load.waiting
 
     def total(self, connection: Connection) -> int:
         """Count the records that are known."""
@@ -114,10 +121,6 @@ class FirstLoad:
     def _state(self, connection: Connection) -> dict[str, Any] | None:
         return positions.read(connection, self._publisher.key, self._name)
 
-    def _is_compared(self, connection: Connection) -> bool:
-        found = positions.read(connection, self._publisher.key, position_name(self._publisher.service.code))
-        return found is not None and "done" in found.get("whole", {})
-
     def _whom(self, connection: Connection, at: datetime) -> tuple[Subscription, Audience]:
         for audience in self._publisher.audiences(connection, at):
             for each in audience.subscriptions:
@@ -128,25 +131,39 @@ class FirstLoad:
             "it nothing: `spean subscription list` shows them"
         )
 
-    def _waiting(self, connection: Connection, subscription: Subscription) -> int:
+    def _waiting(self, connection: Connection) -> int:
         table = OUTBOX.c
-        its = (table.state == "waiting", table.receiver == str(subscription.callback), table.kind == KIND)
+        its = (table.state == "waiting", table.receiver == self._receiver, table.kind == KIND)
         return int(connection.execute(select(func.count()).select_from(OUTBOX).where(*its)).scalar_one())
 
     def _collect(self, connection: Connection, audience: Audience, state: dict[str, Any]) -> list[tuple[Known, Record]]:
         """Take the next records that the audience may have something of, until a chunk is full; moves the state on."""
-        size = self._publisher.config.load.chunk
+        limits = self._publisher.config.load
         found: list[tuple[Known, Record]] = []
+        room = limits.bytes
         for _page in range(_PAGES):
-            wanted = size - len(found)
+            wanted = limits.chunk - len(found)
             rows = memory.page(connection, self._publisher.service.code, bytes.fromhex(state["after"]), wanted)
-            state["looked_at"] += len(rows)
-            found += self._cut(connection, audience, [each.open(self._publisher.key) for each in rows])
-            state["done"] = len(rows) < wanted
-            if rows:
-                state["after"] = rows[-1].person.hex()
-            if state["done"] or len(found) == size:
+            page = self._opened(rows, room, at_least=0 if found else 1)
+            state["looked_at"] += len(page)
+            found += self._cut(connection, audience, page)
+            room -= sum(each.size + _ENVELOPE for each in page)
+            state["done"] = len(page) == len(rows) < wanted
+            if page:
+                state["after"] = page[-1].person.hex()
+            if state["done"] or len(page) < len(rows) or len(found) == limits.chunk:
                 break
+        return found
+
+    def _opened(self, rows: Sequence[Stored], room: int, *, at_least: int) -> list[Known]:
+        """Open rows as long as what may leave of them has room: a record alone leaves, however large it is."""
+        found: list[Known] = []
+        for each in rows:
+            known = each.open(self._publisher.key)
+            room -= known.size + _ENVELOPE
+            if room < 0 and len(found) >= at_least:
+                break
+            found.append(known)
         return found
 
     def _cut(self, connection: Connection, audience: Audience, page: Sequence[Known]) -> list[tuple[Known, Record]]:

@@ -55,7 +55,8 @@ async def load(store: EventsStore, first: FirstLoad, tell: Callable[[Loaded], No
             case Next.DONE:
                 return Speed(found.records - before, found.records, found.chunks, time.monotonic() - began)
             case Next.FULL:
-                await asyncio.sleep(_FULL_SECONDS)
+                while not await store.read(first.has_room):  # noqa: ASYNC110  # another process may be the one that sends
+                    await asyncio.sleep(_FULL_SECONDS)
             case Next.EARLY:
                 await asyncio.sleep(_EARLY_SECONDS)
             case Next.PUT:

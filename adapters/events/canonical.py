@@ -12,13 +12,14 @@ import rfc8785
 
 DIGEST_BYTES: Final = 32
 NOTHING: Final = bytes(DIGEST_BYTES)  # of a record that is gone
+_write: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 # A number with a fraction or exponent, which Python may write otherwise; in a text it costs time and is not wrong.
 _UNSURE: Final = re.compile(r"[:\[,]-?\d+[.eE]")
 
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401  # anything that JSON holds
     """Return the canonical form; records of the standard, whose members are ASCII, are written by the fast library."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = _write(value)
     if _UNSURE.search(text) or "\\u" in text:
         return rfc8785.dumps(value)
     return text.encode()

@@ -80,7 +80,7 @@ class Limits:
 
     per_second: float = 50
     events: int = 100
-    bytes: int = 200_000  # an adapter takes 256 KiB unless it says otherwise
+    bytes: int = 200_000  # far below what an adapter takes: whoever waits behind it does not wait for long
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,7 +265,7 @@ def _batch(
         if opened is None:
             dead(connection, [each.id], UNREADABLE, now=now)
             continue
-        if most_bytes is not None:
+        if most_bytes is not None and len(rows) > 1:  # one alone leaves, however large it is
             size += len(json.dumps(opened.body, ensure_ascii=False).encode())
             if size > most_bytes and read:
                 break

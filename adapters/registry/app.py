@@ -34,7 +34,7 @@ from adapters.registry.keyfiles import SigningKey
 from adapters.registry.ledger import Circumstances, Ledger
 from adapters.registry.monitoring import Monitor, Seen, xroad_id
 from adapters.registry.openapi import add_documents
-from adapters.registry.operations import Operation
+from adapters.registry.operations import Kind, Operation
 from adapters.registry.public import Public
 from adapters.registry.service import Reply, Service
 from serverkit.http import new_application
@@ -54,8 +54,13 @@ class AppLimits:
     """What the application bears."""
 
     body_bytes: int
+    event_bytes: int
     request_seconds: int
     concurrent_queries: int
+
+    def of(self, operation: Operation) -> int:
+        """Return how large a message may be: events of others come many in one."""
+        return max(self.body_bytes, self.event_bytes) if operation.kind is Kind.NOTIFY else self.body_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +236,7 @@ class RegistryApp:
             raise RequestRefused(429, "err.request.too_many_requests", "the registry is busy: ask again in a second")
         self._busy += 1
         try:
-            body = await read_body(request, _JSON, self._limits.body_bytes)
+            body = await read_body(request, _JSON, self._limits.of(operation))
             document = messages.read_document(body)
             signing.verify(document, caller.client, self._signatures.senders)
             reply = await self._reply(service, operation, document, caller, ledger)

@@ -47,6 +47,7 @@ class Service:
         *,
         sender_id: str,
         max_items: int,
+        max_events: int = 0,
         yes_when: Filter | None = None,
     ) -> None:
         self.code = code
@@ -54,6 +55,7 @@ class Service:
         self._store = store
         self.sender_id = sender_id
         self.max_items = max_items
+        self.max_events = max(max_items, max_events)  # of one notification: a chunk of a first load is one
         self._yes_when = yes_when
         self.history: History | None = None  # of what is answered later, where there is any
         self._answering: set[tuple[str, str]] = set()

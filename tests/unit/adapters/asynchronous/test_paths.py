@@ -1,3 +1,4 @@
+import json
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ from sqlalchemy import func, select
 
 import contracts
 from adapters.asynchronous.subscriptions import active
+from adapters.capture.config import BYTES, CHUNK
+from adapters.config import Limits
 from adapters.events.tables import JOB, OUTBOX
 from adapters.registry.operations import OPERATIONS
 from tests.support.adapters import CLIENT, NOW, expression, search_item
@@ -349,6 +352,18 @@ async def test_notifications_are_taken_from_whom_the_writer_names(asked: Adapter
     ]  # fmt: skip
     code, said = await ack(asked, "/registry/notify", document, REGISTRY)
     assert (code, said["error"]["code"]) == (200, "rjct.message_id.duplicate")
+
+
+async def test_a_chunk_of_a_first_load_is_taken_with_the_limits_that_an_adapter_has_by_itself(asked: Adapter) -> None:
+    """As large as the publisher makes it; a search of that size is refused as before."""
+    assert Limits().events >= CHUNK
+    assert Limits().event_bytes > BYTES
+    items = [element(1000 + number, padding="x" * (BYTES // CHUNK - 300)) for number in range(CHUNK)]
+    document = notifying(*items)
+    assert Limits().body_bytes < len(json.dumps(document)) < Limits().event_bytes
+    code, said = await ack(asked, "/registry/notify", document, REGISTRY)
+    assert (code, said["ack_status"], len(said["results"])) == (200, "ACK", CHUNK)
+    assert (await asked.post("/registry/search", document, CLIENT))[0] == 413
 
 
 async def test_answers_that_nobody_asked_for_are_refused(asked: Adapter) -> None:

@@ -1,6 +1,7 @@
 """A first load sends each record once, in chunks, goes on after a kill, and no old state wins over a newer one."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,7 +23,8 @@ LOAD = {"chunk": 4, "waiting": 2}
 @contextmanager
 def loaded(folder: Path, url: str, people: int, **more: Any) -> Iterator[tuple[Little, FirstLoad]]:
     """Make a registry that was compared, and a load of it."""
-    publish = {"capture": {"kind": "snapshot"}, "load": LOAD}
+    limits = {each: more.pop(each) for each in ("chunk", "waiting", "bytes") if each in more}
+    publish = {"capture": {"kind": "snapshot"}, "load": LOAD | limits}
     with little(folder, url, publish) as registry:
         code = registry.subscribe("REGISTER", **more)
         registry.people(*range(people))
@@ -44,6 +46,9 @@ def run(registry: Little, load: FirstLoad) -> None:
 def test_all_records_leave_in_chunks_that_are_one_message_each(tmp_path: Path, any_database: str) -> None:
     with loaded(tmp_path, any_database, 11) as (registry, load):
         assert [step(registry, load) for _ in range(3)] == [Next.PUT, Next.PUT, Next.FULL]
+        assert not registry.store.read_now(load.has_room)
+        registry.empty_outbox()
+        assert registry.store.read_now(load.has_room)
         run(registry, load)
         assert step(registry, load) is Next.DONE
         messages = registry.messages()
@@ -55,6 +60,22 @@ def test_all_records_leave_in_chunks_that_are_one_message_each(tmp_path: Path, a
         people = {each.record["member_identifier"][0]["identifier_value"] for each in registry.sent()}
         assert people == {f"S-{num}" for num in range(11)}
         assert len({each.event_id for each in registry.sent()}) == 11
+
+
+def test_a_chunk_is_no_larger_than_a_receiver_takes(tmp_path: Path) -> None:
+    with loaded(tmp_path, f"sqlite:///{tmp_path / 'r.sqlite'}", 40, chunk=100, waiting=50, bytes=10_000) as found:
+        registry, load = found
+        run(registry, load)
+        assert len({each.event_id for each in registry.sent()}) == 40
+        sizes = [len(json.dumps(body, ensure_ascii=False).encode()) for body, _access in registry.messages()]
+        assert 1 < len(sizes) < 20
+        assert max(sizes) <= 10_000
+
+
+def test_a_record_larger_than_a_chunk_leaves_alone(tmp_path: Path) -> None:
+    with loaded(tmp_path, f"sqlite:///{tmp_path / 'r.sqlite'}", 3, chunk=100, waiting=50, bytes=1) as (registry, load):
+        run(registry, load)
+        assert [each["header"]["total_count"] for each, _access in registry.messages()] == [1, 1, 1]
 
 
 def test_a_load_that_was_killed_goes_on_behind_its_last_chunk(tmp_path: Path, any_database: str) -> None:

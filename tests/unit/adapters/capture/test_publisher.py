@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, func, select, text
 
 import contracts
-from adapters.capture.comparing import bad_keys
+from adapters.capture.comparing import Taken, bad_keys
 from adapters.events import Change
 from adapters.events.tables import KNOWN, OUTBOX
 from tests.support.publishing import AT, CLIENT, KEY, OTHER, Little
@@ -171,3 +171,16 @@ def test_nothing_personal_stands_in_the_open(on_sqlite: Little) -> None:
     assert rows
     assert not any("S-1" in repr(row) or "ចន្ទ្រា" in repr(row) for row in rows)
     assert on_sqlite.store.read_now(lambda connection: connection.scalar(select(func.count()).select_from(KNOWN))) == 1
+
+
+def test_a_second_record_with_a_key_that_was_seen_is_set_aside(on_sqlite: Little) -> None:
+    """Of a source that only streams, which no constraint keeps clean: the first one is told."""
+    on_sqlite.people(1)
+    publisher, at = on_sqlite.publisher, AT
+
+    def take(connection: Connection) -> list[Taken]:
+        there = publisher.reader.records(connection, ["1"])
+        return [publisher.take(connection, there, at, number=1, unique=True) for _ in range(2)]
+
+    first, second = on_sqlite.store.write_now(take)
+    assert (first.changed, first.bad, second.changed, second.bad) == (1, 0, 0, 1)
