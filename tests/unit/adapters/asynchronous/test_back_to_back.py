@@ -87,7 +87,7 @@ async def test_from_subscription_to_its_end_with_a_kill_in_between(tmp_path: Pat
                 assert applied.events[2].record["sex"] == "male"
                 [one] = holdings(here)
                 over = ask(here, unsubscribe_question("people", "person", TO, one.codes, datetime.now(UTC)))
-                await until(lambda: state(here, over) == "answered")
+                await until(lambda: state(here, over) == "answered" and there.waiting() == [])
                 await change(there, registry, "F")
                 assert there.waiting() == []
     assert len(applied.events) == 3

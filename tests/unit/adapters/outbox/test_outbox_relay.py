@@ -201,7 +201,10 @@ async def test_lines_tell_of_a_message_and_of_no_person(store: EventsStore, tmp_
     put_now(store, [outgoing("a", person="012345678")])
     async with running_relay(store, tmp_path, Receiver()) as bench:
         await bench.until_over()
-    [line] = [each for each in lines.all() if each["event"] == "outbox_message"]
+        async with asyncio.timeout(10):  # the row is done before its line is written
+            while not (told := [each for each in lines.all() if each["event"] == "outbox_message"]):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    [line] = told
     assert (line["receiver"], line["events"], line["code"], line["state"]) == (RECEIVER, 1, "ACK", "sent")
     assert "012345678" not in lines.text()
 
