@@ -10,8 +10,8 @@ from tests.support.event_kills import audit, tell_under_kills
 from tests.support.eventbus import event_bus
 from tests.support.postgres import programs, running_server
 
-KILLS = 6
-NOTIFICATIONS = 200
+KILLS = 4
+NOTIFICATIONS = 100
 
 
 @pytest.mark.timeout(300)
