@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from adapters.accesslog import AccessStore, load_key, make_key
+from adapters.accesslog import AccessStore, load_key
 from adapters.asynchronous.assembly import Asynchronous, Tells, assemble
 from adapters.asynchronous.documents import Pen
 from adapters.asynchronous.receiver import Receiver
@@ -20,7 +20,7 @@ from adapters.asynchronous.watching import Watch as WatchSubscriptions
 from adapters.capture.assembly import Publishers, publishers
 from adapters.config import AdapterConfig, ServiceConfig
 from adapters.errors import ConfigError
-from adapters.events import EventsStore, load_events_key, make_events_key, open_events
+from adapters.events import EventsStore, load_events_key, open_events
 from adapters.outbox.config import EventsConfig, limits_of
 from adapters.outbox.delivery import Delivery
 from adapters.outbox.embedded import EmbeddedQueue
@@ -39,6 +39,7 @@ from adapters.registry.queries import QueryLimits
 from adapters.registry.search import Registry, one_of
 from adapters.registry.service import Service
 from adapters.registry.tokens import TokenIssuer, load_clients
+from adapters.secretkeys import make_key
 from adapters.source import open_source
 from adapters.writing import Writer, open_writers
 from xroad.errors import XRoadError
@@ -107,7 +108,7 @@ def _events(config: AdapterConfig) -> EventsStore | None:
 
 def open_events_store(events: EventsConfig) -> EventsStore:
     """Open the tables of events, with a new key when there is none yet; blocks. Raises :class:`ConfigError`."""
-    make_events_key(events.key_file)
+    make_key(events.key_file)
     key = load_events_key(events.key_file, config=events.file)
     password = None if events.database.password is None else events.database.password.read()
     return open_events(events.database.url, key, config=events.file, password=password)

@@ -5,7 +5,7 @@ The registry API writes an entry before an answer leaves; ``spean access-report`
 """
 
 from adapters.accesslog.entries import AccessEntry, Found, ItemStatus, Outcome, Transaction
-from adapters.accesslog.keys import AccessKey, load_key, make_key
+from adapters.accesslog.keys import AccessKey, load_key
 from adapters.accesslog.reading import find_accesses
 from adapters.accesslog.store import AccessStore
 
@@ -19,5 +19,4 @@ __all__ = [
     "Transaction",
     "find_accesses",
     "load_key",
-    "make_key",
 ]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from adapters.crosswalk.definition import load_definition
 from adapters.crosswalk.taking import Crosswalk
-from adapters.events import EventsStore, load_events_key, make_events_key, open_events
+from adapters.events import EventsStore, load_events_key, open_events
+from adapters.secretkeys import make_key
 from adapters.services import located
 from adapters.source.connection import CrosswalkConnection
 
@@ -23,7 +24,7 @@ class Opened:
 
 def open_crosswalk(connection: CrosswalkConnection) -> Opened:
     """Open the database, and make it and its key when there are none; blocks. Raises :class:`ConfigError`."""
-    make_events_key(connection.key_file)
+    make_key(connection.key_file)
     key = load_events_key(connection.key_file, config=connection.file)
     definition = load_definition(declaration(connection))
     password = None if connection.password is None else connection.password.read()

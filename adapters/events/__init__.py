@@ -5,7 +5,7 @@ It refuses to know what is sent, applied or matched: ``outbox``, ``asynchronous`
 together.
 """
 
-from adapters.events.keys import EventsKey, load_events_key, make_events_key
+from adapters.events.keys import EventsKey, load_events_key
 from adapters.events.model import Change, Event, Outgoing, Result
 from adapters.events.naming import ServiceAddress
 from adapters.events.store import EventsStore, open_events
@@ -19,6 +19,5 @@ __all__ = [
     "Result",
     "ServiceAddress",
     "load_events_key",
-    "make_events_key",
     "open_events",
 ]

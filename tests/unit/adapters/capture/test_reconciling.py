@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from adapters.accesslog import AccessStore, load_key, make_key
+from adapters.accesslog import AccessStore, load_key
 from adapters.capture import digests, reconciling
 from adapters.capture.digests import Digests
 from adapters.capture.following import Following
 from adapters.capture.reconciling import Reconciliation, Report
 from adapters.errors import CaptureStopped, RequestRefused
 from adapters.registry.callers import Caller
+from adapters.secretkeys import make_key
 from tests.support.publishing import AT, CLIENT, OTHER, Little
 from tests.support.subscribing import SENDER, Client, client
 

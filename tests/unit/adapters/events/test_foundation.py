@@ -10,10 +10,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import insert, make_url, select
 
 from adapters.errors import ConfigError, EventsError
-from adapters.events import EventsKey, ServiceAddress, load_events_key, make_events_key, open_events
+from adapters.events import EventsKey, ServiceAddress, load_events_key, open_events
 from adapters.events.migrations import EVENTS
 from adapters.events.naming import BadAddress
 from adapters.events.tables import META, POSITION
+from adapters.secretkeys import make_key
 from serverkit.database import Database, open_guest
 from xroad.identifiers import ClientId
 
@@ -107,7 +108,7 @@ def test_what_is_sealed_is_read_with_its_key_alone() -> None:
 
 def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "events.key"
-    make_events_key(file)
+    make_key(file)
     load_events_key(file, config="adapter.yaml")
     os.chmod(file, 0o640)  # noqa: PTH101
     with pytest.raises(ConfigError, match="chmod 600"):
