@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from tests.support.loglines import forget_cached_loggers, reset_logs, standard_handlers
 from tests.support.memorydisk import in_memory
@@ -26,6 +27,10 @@ __all__ = [  # fixtures: found here by every test
 # Tests start more than a hundred processes, and each would compile the project anew.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# How fast a machine makes examples is no property of the code: a busy one failed for that alone.
+settings.register_profile("spean", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("spean")
 
 
 def pytest_configure() -> None:
