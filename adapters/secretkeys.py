@@ -6,6 +6,7 @@ It refuses a file that others can read or that is too short to be a key. The acc
 import hmac
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -50,5 +51,12 @@ def derive(secret: bytes, purpose: bytes) -> bytes:
 
 def keyed_hash(key: bytes, *parts: str) -> bytes:
     """Hash parts, joined by NUL and with their lengths: no two lists look alike."""
-    text = "\0".join(f"{len(part)}:{part}" for part in parts)
-    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
+    text = "\0".join([f"{len(part)}:{part}" for part in parts])
+    begun = _begun(key).copy()
+    begun.update(text.encode("utf-8", "surrogatepass"))
+    return begun.digest()
+
+
+@lru_cache(maxsize=16)  # an adapter has a handful of keys, and hashes each person of a registry with one of them
+def _begun(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, digestmod="sha256")

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from adapters.accesslog import AccessStore
+from adapters.events.canonical import written
 from adapters.events.model import Document
 from adapters.events.naming import BadAddress
 from adapters.events.store import EventsStore, milliseconds, moment
@@ -30,7 +31,6 @@ _UNSOUND: Final = Verdict(
     Fate.NEVER, "unsound", "the message cannot be written or signed: correct the record, and drop it"
 )
 Sign = Callable[[Document], Document]
-_write: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(slots=True)
@@ -111,7 +111,7 @@ class Delivery:
     async def _attempt(self, batch: Batch, lane: Lane) -> Verdict:
         at = datetime.now(UTC)
         try:
-            body = self._signed(messages.written(batch, sender_id=self._sender_id, at=at))
+            body = self._signed(messages.document(batch, sender_id=self._sender_id, at=at))
         except BadAddress:
             return _NOWHERE
         except ValueError:  # a number beyond what JSON's canonical form can hold, for one
@@ -122,7 +122,7 @@ class Delivery:
         return judge(found, at=datetime.now(UTC))
 
     def _signed(self, body: bytes) -> bytes:
-        return body if self._sign is None else _write(self._sign(json.loads(body))).encode()
+        return body if self._sign is None else written(self._sign(json.loads(body)))
 
     async def _record(self, batch: Batch, at: datetime) -> None:
         """Write the access record before the first attempt, once, whenever this process or an earlier one ended."""

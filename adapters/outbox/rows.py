@@ -19,13 +19,12 @@ from adapters.events.model import Document
 from adapters.events.store import LEFT
 from adapters.events.tables import OUTBOX
 from adapters.outbox.config import Limits
-from adapters.outbox.putting import NOTIFY
+from adapters.outbox.putting import BODY, NOTIFY
 from adapters.subjects import PersonId
 
 LOAD: Final = "load"  # the kind whose rows are chunks of a first load: whole messages, each of other persons
 UNREADABLE: Final = "the row cannot be read: put the events key back with which it was written, then retry"
 _TOGETHER: Final = frozenset({NOTIFY, LOAD})  # of other kinds, one goes after the other: an end after a beginning
-_BODY: Final = b',"body":'  # within a text of JSON its quotes would be escaped
 _AHEAD: Final = 4  # messages' worth of rows are looked at to fill one, where services and paths are mixed
 _C: Final = OUTBOX.c
 _EARLIER: Final = OUTBOX.alias("earlier")
@@ -333,7 +332,7 @@ def _read(key: EventsKey, row: Row[Any]) -> Waiting | None:
 
 def _parts(plain: bytes) -> tuple[Document, bytes]:
     """Part what is sealed into what it says of the body, and the body as it is written."""
-    head, _, rest = plain.partition(_BODY)
+    head, _, rest = plain.partition(BODY)
     return json.loads(head + b"}"), rest[:-1]
 
 

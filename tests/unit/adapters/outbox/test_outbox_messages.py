@@ -25,7 +25,7 @@ def batch(kind: str, *bodies: dict[str, Any]) -> Batch:
 
 def test_several_events_are_one_notification_of_the_standard() -> None:
     bodies = [outgoing(each).body for each in "ab"]
-    document = json.loads(messages.written(batch("notify", *bodies), sender_id=SENDER, at=AT))
+    document = json.loads(messages.document(batch("notify", *bodies), sender_id=SENDER, at=AT))
     contracts.validate("dci/async-notify", "1.0.0", document)
     header = document["header"]
     assert (header["message_id"], header["sender_id"], header["receiver_id"]) == (
@@ -37,7 +37,7 @@ def test_several_events_are_one_notification_of_the_standard() -> None:
 
 def test_a_whole_message_leaves_as_it_is() -> None:
     body = {"header": {"message_id": "m-1"}, "message": {"x": 1}}
-    assert json.loads(messages.written(batch("on-search", body), sender_id=SENDER, at=AT)) == body
+    assert json.loads(messages.document(batch("on-search", body), sender_id=SENDER, at=AT)) == body
 
 
 def test_results_that_tell_something_are_kept_with_their_rows() -> None:
