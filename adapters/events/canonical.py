@@ -15,9 +15,11 @@ DIGEST_BYTES: Final = 32
 NOTHING: Final = bytes(DIGEST_BYTES)  # of a record that is gone
 _write: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 # A number with a fraction or exponent, which Python may write otherwise; in a text it costs time and is not wrong.
-_UNSURE: Final = re.compile(r"[:\[,]-?\d+[.eE]")
-# Any number, or null, which the fastest writer also makes of what is no number.
-_NUMBER: Final = re.compile(rb"(?:^|[:\[,])[-0-9n]")
+_UNSURE: Final = re.compile(r"(?:^|[:\[,])-?\d+[.eE]")
+# Any number, or null, which the fastest writer also makes of what is no number: alone, as a member, in a list. Each
+# expression begins with what is found fast; one for all takes ten times as long as they do together.
+_ALONE: Final = re.compile(rb"[-0-9n]").match
+_MEMBER, _FIRST, _NEXT = (re.compile(each).search for each in (rb'":[-0-9n]', rb"\[[-0-9n]", rb",[-0-9n]"))
 
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401  # anything that JSON holds
@@ -26,7 +28,7 @@ def canonical(value: Any) -> bytes:  # noqa: ANN401  # anything that JSON holds
     Raises :class:`ValueError` for what JSON does not have.
     """
     text = written(value)
-    return text if _NUMBER.search(text) is None else _with_numbers(value)
+    return _with_numbers(value) if _MEMBER(text) or _FIRST(text) or _NEXT(text) or _ALONE(text) else text
 
 
 def written(value: Any) -> bytes:  # noqa: ANN401  # as above
