@@ -27,6 +27,8 @@ def reader(path: str) -> Read:
     if "[" in path:
         return _choosing(path)
     first, *rest = path.split(".")
+    if not rest:
+        return _member(first)
 
     def read(scope: Any) -> Any:  # noqa: ANN401  # whatever the source holds
         if not isinstance(scope, dict):
@@ -39,6 +41,17 @@ def reader(path: str) -> Read:
                 raise WrongShape(f"{part} is looked for in something that is not an object")
             value = value.get(part, MISSING)
         return value
+
+    return read
+
+
+def _member(name: str) -> Read:
+    """Read a path of one part, as most are."""
+
+    def read(scope: Any) -> Any:  # noqa: ANN401  # as above
+        if isinstance(scope, dict):
+            return scope.get(name, MISSING)
+        raise WrongShape(f"{name} is looked for in something that is not an object")
 
     return read
 
@@ -87,6 +100,8 @@ def _says(value: Any, keys: tuple[str, ...], code: str | None) -> bool:  # noqa:
 def writer(path: str) -> Write:
     """Return what writes at a path, making the objects on the way."""
     *parents, last = path.split(".")
+    if not parents:
+        return lambda target, value: target.__setitem__(last, value)
 
     def write(target: Record, value: Any) -> None:  # noqa: ANN401  # as above
         for part in parents:
