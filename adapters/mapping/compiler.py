@@ -230,9 +230,7 @@ def _first_reader(rule: NestedRule) -> Read:
 
 def _settler(mapping: Mapping, label: str, path: str, policy: Policy) -> Read:
     """Return what applies a policy to an absent value: missing, null and empty are three things."""
-    missing, null, empty = (
-        _settled(mapping, label, path, policy, each) for each in ("missing", "null", "empty")
-    )
+    missing, null, empty = (_settled(mapping, label, path, policy, each) for each in ("missing", "null", "empty"))
 
     def settle(value: Any) -> Any:  # noqa: ANN401  # as above
         return missing(value) if value is MISSING else null(value) if value is None else empty(value)
