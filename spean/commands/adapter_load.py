@@ -10,7 +10,7 @@ from adapters.capture.firstload import FirstLoad, Loaded
 from adapters.capture.following import Following
 from adapters.capture.loading import Speed, load
 from adapters.outbox.waking import Waker
-from serverkit import collector
+from serverkit import memory
 from serverkit.logs import configure_logs
 from spean.commands.adapter_publishing import Publishing, publishing
 from spean.commands.progress import Bar
@@ -19,7 +19,7 @@ from spean.commands.progress import Bar
 def run(arguments: argparse.Namespace) -> int:
     """Load, and say how fast it was."""
     configure_logs()
-    collector.calm()
+    memory.calm()
     with publishing(arguments.config, arguments.service) as found:
         first = FirstLoad(found.publisher, arguments.subscription, sender_id=found.config.sender_id)
         if arguments.again:
