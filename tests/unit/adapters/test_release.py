@@ -97,12 +97,12 @@ def plain(value: object, paths: list[tuple[Step, ...]]) -> object:
         return [left for each in value if (left := plain(each, paths)) is not None] or None
     if not isinstance(value, dict):
         return None
-    left: dict[str, object] = {}
+    fields: dict[str, object] = {}
     for name, content in value.items():
         below = [path for path in paths if path and path[0].name == name]
         if below and (kept := inner(content, below)) is not None:
-            left[name] = kept
-    return left or None
+            fields[name] = kept
+    return fields or None
 
 
 def inner(value: object, paths: list[tuple[Step, ...]]) -> object:
