@@ -11,6 +11,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.support.loglines import forget_cached_loggers, reset_logs, standard_handlers
+from tests.support.mariadb import mariadb_server
 from tests.support.memorydisk import in_memory
 from tests.support.postgres import any_database, postgresql_server, postgresql_url
 from tests.support.shared import need_shared
@@ -19,6 +20,7 @@ from tests.support.stretching import _stretched_once, true_salts
 __all__ = [  # fixtures: found here by every test
     "_stretched_once",
     "any_database",
+    "mariadb_server",
     "postgresql_server",
     "postgresql_url",
     "true_salts",

@@ -19,6 +19,7 @@ from adapters.writing.definition import Gone, Maker, Missing, Wins, WriteDefinit
 from adapters.writing.incoming import Incoming, Rejected, Values
 from adapters.writing.making import CAMBODIA, Making, filled
 from adapters.writing.memory import WHOLE, Conflict, Memory, Synced
+from adapters.writing.places import rows_of
 from adapters.writing.rowmerging import Merge, merge_rows
 from adapters.writing.rows import Local, Row, Statements
 
@@ -37,9 +38,10 @@ class Chunk:
         at: datetime, *, decided: bool = False,
     ) -> None:  # fmt: skip
         self._connection, self._statements, self._memory = connection, statements, memory
+        self._rows = rows_of(connection)
         self._definition: WriteDefinition = statements.definition
         self._names, self._sender, self._at, self._decided = names, sender, milliseconds(at), decided
-        self._making = Making(connection, sender, at)
+        self._making = Making(self._rows, sender, at)
         self._records: dict[Any, Local] = {}
         self._synced: dict[Any, Synced] = {}
         self._links: dict[bytes, Synced] = {}
@@ -56,12 +58,12 @@ class Chunk:
         finds = self._definition.find
         for place, find in enumerate(finds):
             values = [value for each in incoming for value in each.values(find.field)]
-            self._index[place] = self._statements.find(self._connection, place, values)
+            self._index[place] = self._statements.find(self._rows, place, values)
         keys = {key for found in self._index for each in found.values() for key in each}
         links = [link for each in incoming if not any(self._keys(each)) and (link := self._link(each)) is not None]
         self._links = self._memory.linked(self._connection, links)
         keys |= {each.key for each in self._links.values()}
-        self._records = self._statements.load(self._connection, keys)
+        self._records = self._statements.load(self._rows, keys)
         self._synced = self._memory.synced(self._connection, keys)
         self._links = {link: self._synced.get(each.key, each) for link, each in self._links.items()}
 
@@ -78,7 +80,7 @@ class Chunk:
             if record.touched:
                 self.touched[record.key] = record
                 self._always(record)
-        self._statements.write(self._connection, self._records.values())
+        self._statements.write(self._rows, self._records.values())
         self._memory.remember(
             self._connection, [*self._synced.values(), *_others(self._links, self._synced)], self._sender, self._at
         )

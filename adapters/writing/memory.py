@@ -8,17 +8,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Executable, bindparam, delete, insert, select, update
 
 from adapters.events import EventsKey, Result
 from adapters.events.canonical import NOTHING
 from adapters.events.model import Status
 from adapters.events.tables import CONFLICT, INBOX, SYNCED
 from adapters.writing.incoming import Values
+from adapters.writing.places import note
 
 KIND: Final = "event"  # of the inbox
 WHOLE: Final = "*"  # a conflict about a whole record
 _APPLIED: Final = Status.SUCCEEDED.value
+_SAID: Final = ("sealed", "link", "digest", "sender", "event_at", "at")
+_WRITES: Final[Mapping[str, Executable]] = {
+    "new": insert(SYNCED),
+    "known": update(SYNCED)
+    .where(SYNCED.c.service == bindparam("spean_service"), SYNCED.c.person == bindparam("spean_person"))
+    .values({each: bindparam(each) for each in _SAID}),
+    "conflicts": insert(CONFLICT),
+    "answers": insert(INBOX),
+    "forgotten": delete(INBOX).where(INBOX.c.key == bindparam("spean_key")),
+}
+
+
+def carry_out(connection: Connection, what: str, rows: list[Values]) -> None:
+    """Write what is remembered; where the register's rows are elsewhere, it is kept with them too."""
+    note(connection, what, rows)
+    connection.execute(_WRITES[what], rows)
 
 
 @dataclass(slots=True)
@@ -120,7 +137,7 @@ class Memory:
     def forget(self, connection: Connection, words: Sequence[bytes]) -> None:
         """Forget events that were rejected and come again."""
         if words:
-            connection.execute(delete(INBOX).where(INBOX.c.key.in_(words)))
+            carry_out(connection, "forgotten", [{"spean_key": each} for each in words])
 
     def synced(self, connection: Connection, keys: Iterable[Any]) -> dict[Any, Synced]:
         """Return what is remembered of records, by key."""
@@ -145,14 +162,13 @@ class Memory:
     def remember(self, connection: Connection, records: Iterable[Synced], sender: str, at: int) -> None:
         """Write what changed."""
         rows = [self._row(each, sender, at) for each in records if each.dirty]
-        known = [row | {"spean_person": row["person"]} for row, is_known in rows if is_known]
+        address = {"person": "spean_person", "service": "spean_service"}
+        known = [{address.get(name, name): each for name, each in row.items()} for row, is_known in rows if is_known]
         new = [row for row, is_known in rows if not is_known]
         if new:
-            connection.execute(insert(SYNCED), new)
+            carry_out(connection, "new", new)
         if known:
-            own = update(SYNCED).where(SYNCED.c.service == self._service, SYNCED.c.person == bindparam("spean_person"))
-            names = ("sealed", "link", "digest", "sender", "event_at", "at")
-            connection.execute(own.values({each: bindparam(each) for each in names}), known)
+            carry_out(connection, "known", known)
 
     def _row(self, each: Synced, sender: str, at: int) -> tuple[Values, bool]:
         data: Values = {"key": each.key, "values": each.values}
@@ -174,7 +190,7 @@ class Memory:
     def answer(self, connection: Connection, answers: Sequence[tuple[bytes, Result]], sender: str, at: int) -> None:
         """Remember results."""
         if answers:
-            connection.execute(insert(INBOX), [self._answer(*each, sender, at) for each in answers])
+            carry_out(connection, "answers", [self._answer(*each, sender, at) for each in answers])
 
     def _answer(self, word: bytes, result: Result, sender: str, at: int) -> Values:
         return {
@@ -190,7 +206,7 @@ class Memory:
     def record(self, connection: Connection, conflicts: Sequence[Conflict], sender: str, at: int) -> None:
         """Keep conflicts with both values."""
         if conflicts:
-            connection.execute(insert(CONFLICT), [self._conflict(each, sender, at) for each in conflicts])
+            carry_out(connection, "conflicts", [self._conflict(each, sender, at) for each in conflicts])
 
     def _conflict(self, each: Conflict, sender: str, at: int) -> Values:
         data = {"key": each.key, "row": each.row, "sent": each.sent, "local": each.local}

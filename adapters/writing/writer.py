@@ -5,7 +5,8 @@ alone; trouble of the database fails the whole message, so that the sender tries
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,14 +19,22 @@ from adapters.events.store import milliseconds
 from adapters.mapping.intake import sources_of
 from adapters.writing.applying import NOT_FOR_US, Chunk
 from adapters.writing.definition import WriteDefinition
+from adapters.writing.elsewhere import Elsewhere, Told
 from adapters.writing.incoming import Incoming, Intake, Rejected
 from adapters.writing.memory import Memory
+from adapters.writing.places import nested, rows_of
 from adapters.writing.rows import Local, Statements
 
 CHUNK: Final = 500  # events that are read, decided and written together: some megabytes
 After = Callable[[Connection, str], None]
 _REFUSED: Final = (IntegrityError, DataError, UnicodeError, OverflowError)  # by the record, not by the database's state
 _SQLITE: Final = re.compile(r"(UNIQUE|NOT NULL|CHECK|FOREIGN KEY|PRIMARY KEY) constraint failed(: [\w., ]+)?", re.ASCII)
+# What stands before may be a value: only the last name counts, and only where nothing but the row's place follows.
+_MARIADB: Final = re.compile(
+    r"(?:key|[Cc]olumn|Field|CONSTRAINT) ['`]([\w.`]+)['`]"
+    r"(?: cannot be null| doesn't have a default value| at row \d+| failed for [\w.`]+| FOREIGN KEY [\w.`(), ]+)?$",
+    re.ASCII,
+)
 
 
 class Writer:
@@ -41,6 +50,7 @@ class Writer:
         self.service, self.definition = service, definition
         self.after: After | None = None  # called with the key of each record that was written, in the transaction
         self.others: dict[str, After] = {}  # the same for other services of the adapter, which ``tells`` names
+        self.elsewhere: Elsewhere | None = None  # where rows are not in the database of the events
         self.memory, self.statements = Memory(service, key), Statements(definition)
         self.intake = Intake(definition)
         self.names = sources_of(definition.mapping.mapping)
@@ -54,7 +64,7 @@ class Writer:
         """Apply events in the given transaction.
 
         Args:
-            connection: of the database of both the programme and the events.
+            connection: of the database of the events, which is the programme's too unless :attr:`elsewhere` is set.
             sender: the client that sent them, ``INSTANCE/CLASS/MEMBER/SUBSYSTEM``.
             events: in the sender's order.
             at: now.
@@ -66,26 +76,47 @@ class Writer:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database is locked, away or full: nothing may be committed.
         """
+        with self.rows(connection, at) as told:
+            results, touched = self.apply(connection, sender, events, at)
+            told.extend(self.heard(touched))
+        return results
+
+    def apply(
+        self, connection: Connection, sender: str, events: Sequence[Event], at: datetime
+    ) -> tuple[list[Result], dict[Any, Local]]:
+        """Apply events within :meth:`rows`, and return with the results the records that were written."""
         if sender not in self.definition.senders:
-            return [rejected(each, "sender: takes nothing from this client") for each in events]
+            return [rejected(each, "sender: takes nothing from this client") for each in events], {}
         results: list[Result] = []
         touched: dict[Any, Local] = {}
         for start in range(0, len(events), CHUNK):
             found, records = self._attempt(connection, sender, events[start : start + CHUNK], at)
             results += found
             touched |= records
-        self.tell(connection, touched)
-        return results
+        return results, touched
 
-    def tell(self, connection: Connection, touched: Mapping[Any, Local]) -> None:
-        """Tell what publishes of the records that were written."""
-        for key in touched if self.after is not None else ():
-            self.after(connection, str(key))  # type: ignore[misc]  # the loop is empty where it is None
+    @contextmanager
+    def rows(self, connection: Connection, at: datetime) -> Iterator[Told]:
+        """Let rows be written in the block; whoever publishes what it put into the list hears of that then."""
+        told: Told = []
+        with nullcontext() if self.elsewhere is None else self.elsewhere.open(connection, told, at):
+            yield told
+        for service, key in dict.fromkeys(told):
+            after = self.after if service is None else self.others.get(service)
+            if after is not None:
+                after(connection, key)
+
+    def heard(self, touched: Mapping[Any, Local]) -> Told:
+        """Return what publishers are to hear of records that were written."""
+        told: Told = [(None, str(key)) for key in touched]
         for service, name in self.definition.tells.items():
-            after = self.others.get(service)
-            keys = dict.fromkeys(str(key) for record in touched.values() for key in _values(record, name))
-            for key in keys if after is not None else ():
-                after(connection, key)  # type: ignore[misc]  # as above
+            told += [(service, str(key)) for record in touched.values() for key in _values(record, name)]
+        return told
+
+    def follow(self, connection: Connection, at: datetime) -> None:
+        """Let the tables of events follow what was written elsewhere when a process ended between the two."""
+        with self.rows(connection, at):
+            pass
 
     def end(
         self, connection: Connection, sender: str, keys: Sequence[Any], event_type: str, at: datetime
@@ -93,20 +124,20 @@ class Writer:
         """Do to local records what is declared for those that are gone at a sender, which it does not know any more.
 
         Args:
-            connection: of the database of both the programme and the events.
+            connection: as for :meth:`receive`.
             sender: whose records they are.
             keys: of the local records.
             event_type: what the sender would have told.
             at: now.
         """
-        with connection.begin_nested():
-            there = self.statements.load(connection, set(keys))
+        with self.rows(connection, at) as told, nested(connection):
+            there = self.statements.load(rows_of(connection), set(keys))
             incoming = [self._ended(each, there, event_type, at) for each in keys]
             chunk = Chunk(connection, self.statements, self.memory, self.names, sender, at)
             chunk.load(incoming)
             results = [_applied(chunk, self.memory.word(sender, each.event.event_id), each) for each in incoming]
             chunk.flush()
-        self.tell(connection, chunk.touched)
+            told.extend(self.heard(chunk.touched))
         return results
 
     def _ended(self, key: Any, there: Mapping[Any, Local], event_type: str, at: datetime) -> Incoming:  # noqa: ANN401  # a column's value
@@ -152,7 +183,7 @@ class Writer:
     def _all(
         self, connection: Connection, sender: str, events: Sequence[Event], at: datetime, spoiled: dict[bytes, Result]
     ) -> tuple[list[Result], dict[Any, Local]]:
-        with connection.begin_nested():
+        with nested(connection):
             words = [self.memory.word(sender, each.event_id) for each in events]
             known = self.memory.results(connection, {w: e.event_id for w, e in zip(words, events, strict=True)})
             again = [word for word, result in known.items() if result is None]
@@ -232,7 +263,9 @@ def _why(error: Exception) -> str:
     if diagnosis is not None:
         names = [diagnosis.table_name, diagnosis.column_name, diagnosis.constraint_name]
         rule = f"{type(original).__name__} {'.'.join(each for each in names if each)}".strip()
+    elif (found := _SQLITE.search(str(original))) is not None:
+        rule = found[0]
     else:
-        found = _SQLITE.search(str(original))
-        rule = type(original).__name__ if found is None else found[0]
+        named = _MARIADB.search(str(original.args[-1])) if original is not None and original.args else None
+        rule = type(original).__name__ if named is None else f"{type(original).__name__} {named[1].replace('`', '')}"
     return f"constraint: the database refuses the row ({rule})"
