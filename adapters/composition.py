@@ -47,6 +47,7 @@ from adapters.source import open_source
 from adapters.source.connection import SqlConnection
 from adapters.source.engines import open_writing_engine, read_url
 from adapters.writing import Writer, open_writers
+from serverkit.metrics import HealthChecks
 from xroad.errors import XRoadError
 from xroad.identifiers import ClientId
 
@@ -227,7 +228,7 @@ def _outbox(
         watch=watch,
     )
     waker = Waker()
-    queue = _queue(events, store, delivery, waker)
+    queue = _queue(events, store, delivery, waker, parts.monitor.checks)
     relay = Relay(store, queue, waker, watch, keep_days=events.keep_days)
 
     async def send() -> None:
@@ -246,7 +247,7 @@ def _publishing(config: AdapterConfig, store: EventsStore, services: Sequence[Se
     return publishers(pairs, store, monitor, at_source=at_source, sender_id=config.sender_id)
 
 
-def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker) -> Queue:
+def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker, checks: HealthChecks) -> Queue:
     limits = partial(limits_of, events.receivers)
     if events.nats is None:
         return EmbeddedQueue(store, delivery, waker, limits)
@@ -255,7 +256,9 @@ def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: 
         from adapters.outbox.stream import Stream  # noqa: PLC0415  # as above
     except ModuleNotFoundError as error:
         raise ConfigError(events.file, "events.queue", f"needs {error.name}: install spean[nats]") from error
-    return NatsQueue(store, delivery, waker, limits, Stream(events.nats, file=events.file))
+    stream = Stream(events.nats, file=events.file)
+    checks.register("queue", lambda: stream.health.now)
+    return NatsQueue(store, delivery, waker, limits, stream)
 
 
 def _tls(config: AdapterConfig, pinned: frozenset[bytes]) -> ssl.SSLContext | None:
