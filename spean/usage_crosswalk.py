@@ -19,6 +19,8 @@ def build_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="REGISTRY=FILE.jsonl",
         help="a registry that was exported (spean adapter export), by its name in the crosswalk's declaration",
     )
+    parser.add_argument("--gone", action="store_true", help="end the records that these registries have no more")
+    parser.add_argument("--accept-gone", action="store_true", help="with --gone, also when many are missing")
 
 
 def review_arguments(parser: argparse.ArgumentParser) -> None:

@@ -57,6 +57,7 @@ class Taken:
     open: int = 0
     unchanged: int = 0
     findings: int = 0
+    ended: int = 0
 
     def add(self, other: "Taken") -> None:
         """Count another's too."""
