@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from adapters.config import load_config
+from adapters.crosswalk import load_definition
 from adapters.errors import SearchRejected
 from adapters.packaged import adapter_yaml
 from adapters.source import And, Comparison, Not, Operator, Query, Source, open_source
@@ -114,6 +117,31 @@ async def test_a_number_of_nobody_finds_nobody(source: Source) -> None:
 async def test_all_persons_are_streamed_and_counted(source: Source) -> None:
     await source.check()
     assert await source.count() == len([each async for each in source.stream()])
+
+
+def test_weights_are_proposed_and_nothing_is_changed(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, before = tmp_path / "proposed.yaml", DECLARATION.read_bytes()
+    words = ["crosswalk", "weights", str(made.config), "--pairs", "20000"]
+    assert main([*words, "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^given +exact +\+6\.5 +\+\d", shown, re.MULTILINE)
+    assert re.search(r"^number +missing +\+0\.0 +-", shown, re.MULTILINE)
+    assert "Nothing was changed." in shown
+    assert DECLARATION.read_bytes() == before
+    weights = yaml.safe_load(out.read_text(encoding="utf-8"))["weights"]
+    declaration = tmp_path / "crosswalk.yaml"
+    declaration.write_text(yaml.safe_dump(yaml.safe_load(before) | {"weights": weights}, allow_unicode=True))
+    proposed, declared = load_definition(declaration).weights, load_definition(DECLARATION).weights
+    assert {f: {n: w.text for n, w in each.items()} for f, each in proposed.items()} == {
+        f: {n: w.text for n, w in each.items()} for f, each in declared.items()
+    }
+    assert proposed["given"]["exact"].bits > 3
+    assert proposed["given"]["different"].bits < 0
+    assert main([*words, "--out", str(out)]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert main([*words[:3], "--pairs", "0"]) == 2
 
 
 def test_who_is_not_in_a_registry_any_more_is_ended_when_it_is_asked_for(
