@@ -20,6 +20,7 @@ from adapters.writing.incoming import Incoming, Rejected, Values
 from adapters.writing.making import CAMBODIA, Making, filled
 from adapters.writing.memory import WHOLE, Conflict, Memory, Synced
 from adapters.writing.places import rows_of
+from adapters.writing.releasing import release
 from adapters.writing.rowmerging import Merge, merge_rows
 from adapters.writing.rows import Local, Row, Statements
 
@@ -51,6 +52,7 @@ class Chunk:
         self._told: list[Mapping[str, Any]] = []  # what the sender hears of the event that is being applied
         self._last: dict[Any, Event] = {}  # the event by which a record was last touched
         self.touched: dict[Any, Local] = {}
+        self.releases = False  # whether numbers that move from one record to another are let go of first
         self.began = False  # whether the event that is being applied has changed something already
 
     def load(self, incoming: Sequence[Incoming]) -> None:
@@ -80,6 +82,8 @@ class Chunk:
             if record.touched:
                 self.touched[record.key] = record
                 self._always(record)
+        if self.releases:
+            release(self._rows, self._definition, self._records.values())
         self._statements.write(self._rows, self._records.values())
         self._memory.remember(
             self._connection, [*self._synced.values(), *_others(self._links, self._synced)], self._sender, self._at

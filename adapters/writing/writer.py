@@ -29,6 +29,9 @@ CHUNK: Final = 500  # events that are read, decided and written together: some m
 After = Callable[[Connection, str], None]
 _REFUSED: Final = (IntegrityError, DataError, UnicodeError, OverflowError)  # by the record, not by the database's state
 _SQLITE: Final = re.compile(r"(UNIQUE|NOT NULL|CHECK|FOREIGN KEY|PRIMARY KEY) constraint failed(: [\w., ]+)?", re.ASCII)
+_PG_UNIQUE: Final = "23505"  # unique_violation
+_MARIADB_UNIQUE: Final = 1062  # ER_DUP_ENTRY
+_HELD: Final = ": another record here has it; send this again when that one has let it go, or both in one message"
 # What stands before may be a value: only the last name counts, and only where nothing but the row's place follows.
 _MARIADB: Final = re.compile(
     r"(?:key|[Cc]olumn|Field|CONSTRAINT) ['`]([\w.`]+)['`]"
@@ -93,6 +96,12 @@ class Writer:
             found, records = self._attempt(connection, sender, events[start : start + CHUNK], at)
             results += found
             touched |= records
+        held = [place for place, each in enumerate(results) if each.message.endswith(_HELD)]
+        if held and len(events) > 1:  # whoever has the number may have let go of it later in the message
+            found, records = self._attempt(connection, sender, [events[each] for each in held], at)
+            touched |= records
+            for place, each in zip(held, found, strict=True):
+                results[place] = each
         return results, touched
 
     @contextmanager
@@ -157,7 +166,7 @@ class Writer:
     ) -> tuple[list[Result], dict[Any, Local]]:
         """Apply all together; where the database refuses a row, halves, down to the one event that it is about."""
         try:
-            return self._together(connection, sender, events, at)
+            return self._moving(connection, sender, events, at)
         except _REFUSED as error:
             if len(events) > 1:
                 middle = len(events) // 2
@@ -166,29 +175,42 @@ class Writer:
                 return [*first, *second], one | two
             refused = error
         try:  # once more: a number drawn here, or a row that somebody wrote a moment ago, does not collide twice
-            return self._together(connection, sender, events, at)
+            return self._moving(connection, sender, events, at)
         except _REFUSED:
             return [self._refuse(connection, sender, events[0], refused, at)], {}
 
-    def _together(
+    def _moving(
         self, connection: Connection, sender: str, events: Sequence[Event], at: datetime
+    ) -> tuple[list[Result], dict[Any, Local]]:
+        """Apply all together; where a number is taken, once more with those let go of first that move among them."""
+        try:
+            return self._together(connection, sender, events, at)
+        except IntegrityError as error:
+            if not _is_held(error):
+                raise
+        return self._together(connection, sender, events, at, releases=True)
+
+    def _together(
+        self, connection: Connection, sender: str, events: Sequence[Event], at: datetime, *, releases: bool = False
     ) -> tuple[list[Result], dict[Any, Local]]:
         spoiled: dict[bytes, Result] = {}
         while True:
             try:
-                return self._all(connection, sender, events, at, spoiled)
+                return self._all(connection, sender, events, at, spoiled, releases=releases)
             except _Spoiled as error:
                 spoiled[error.word] = error.result
 
     def _all(
-        self, connection: Connection, sender: str, events: Sequence[Event], at: datetime, spoiled: dict[bytes, Result]
-    ) -> tuple[list[Result], dict[Any, Local]]:
+        self, connection: Connection, sender: str, events: Sequence[Event], at: datetime,
+        spoiled: dict[bytes, Result], *, releases: bool,
+    ) -> tuple[list[Result], dict[Any, Local]]:  # fmt: skip
         with nested(connection):
             words = [self.memory.word(sender, each.event_id) for each in events]
             known = self.memory.results(connection, {w: e.event_id for w, e in zip(words, events, strict=True)})
             again = [word for word, result in known.items() if result is None]
             done = {word: result for word, result in known.items() if result is not None}
             chunk = Chunk(connection, self.statements, self.memory, self.names, sender, at)
+            chunk.releases = releases
             new = {word: event for word, event in zip(words, events, strict=True) if word not in done}
             answers = self._apply(chunk, sender, new, spoiled)
             chunk.flush()
@@ -268,4 +290,16 @@ def _why(error: Exception) -> str:
     else:
         named = _MARIADB.search(str(original.args[-1])) if original is not None and original.args else None
         rule = type(original).__name__ if named is None else f"{type(original).__name__} {named[1].replace('`', '')}"
-    return f"constraint: the database refuses the row ({rule})"
+    held = _HELD if _is_held(error) else ""
+    return f"constraint: the database refuses the row ({rule}){held}"
+
+
+def _is_held(error: Exception) -> bool:
+    """Tell whether another row has a value that each may have once."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    number = original.args[0] if original is not None and original.args else None
+    return (
+        getattr(original, "sqlstate", None) == _PG_UNIQUE
+        or number == _MARIADB_UNIQUE
+        or str(original).startswith("UNIQUE constraint failed")
+    )

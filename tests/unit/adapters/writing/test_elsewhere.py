@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -55,14 +56,21 @@ def engine_of(server: MariaDb, database: str) -> Engine:
     return open_writing_engine("a", read_url("a", server.url(database)), password=PASSWORD, timeout_ms=5000)
 
 
-@pytest.fixture
-def apart(mariadb_server: MariaDb, tmp_path: Path) -> Iterator[Apart]:
-    store = open_events(f"sqlite:///{tmp_path / 'events.sqlite'}", KEY, config="adapter.yaml")
-    found = Apart(tmp_path, store, engine_of(mariadb_server, mariadb_server.new_database()))
+@contextmanager
+def opened(server: MariaDb, folder: Path) -> Iterator[Apart]:
+    """Make the tables in a new database."""
+    store = open_events(f"sqlite:///{folder / 'events.sqlite'}", KEY, config="adapter.yaml")
+    found = Apart(folder, store, engine_of(server, server.new_database()))
     for each in (writing.FAMILY, writing.LINE):
         found.run(each)
     yield found
     store.database.close()
+
+
+@pytest.fixture
+def apart(mariadb_server: MariaDb, tmp_path: Path) -> Iterator[Apart]:
+    with opened(mariadb_server, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture
