@@ -48,6 +48,8 @@ class Chunk:
         self._conflicts: list[Conflict] = []
         self._told: list[Mapping[str, Any]] = []  # what the sender hears of the event that is being applied
         self._last: dict[Any, Event] = {}  # the event by which a record was last touched
+        made = [pair for pair in self._definition.new.items() if pair[0] in self._definition.fields]
+        self._new = sorted(made, key=lambda pair: pair[1].kind == "text")
         self.touched: dict[Any, Local] = {}
         self.began = False  # whether the event that is being applied has changed something already
 
@@ -58,7 +60,8 @@ class Chunk:
             values = [value for each in incoming for value in each.values(find.field)]
             self._index[place] = self._statements.find(self._connection, place, values)
         keys = {key for found in self._index for each in found.values() for key in each}
-        links = [link for each in incoming if not any(self._keys(each)) and (link := self._link(each)) is not None]
+        unknown = [each for each in incoming if not any(self._keys(each))] if any(self._index) else incoming
+        links = [link for each in unknown if (link := self._link(each)) is not None]
         self._links = self._memory.linked(self._connection, links)
         keys |= {each.key for each in self._links.values()}
         self._records = self._statements.load(self._connection, keys)
@@ -70,7 +73,7 @@ class Chunk:
         self._told, self.began = [], False
         record = self._find(each)
         note = self._gone(each, record) if each.gone else self._here(each, record)
-        return Result(each.event.event_id, Status.SUCCEEDED, note, tuple(self._told))
+        return Result(each.event.event_id, Status.SUCCEEDED, note, tuple(self._told), noted=True)
 
     def flush(self) -> None:
         """Write everything; raises SQLAlchemy's errors."""
@@ -89,7 +92,7 @@ class Chunk:
         self._conflicts = []
         self._records = {key: record for key, record in self._records.items() if not record.is_gone}
         for record in self._records.values():
-            record.is_new, record.dirty, record.exists = False, set(), True
+            record.is_new, record.dirty, record.exists = False, set() if record.dirty else record.dirty, True
             for name, rows in record.rows.items():
                 record.rows[name] = [Row(row.name, row.values) for row in rows if not row.is_gone]
         for synced in (*self._synced.values(), *self._links.values()):
@@ -247,9 +250,7 @@ class Chunk:
         synced = self._synced.get(key)
         if synced is None:
             synced = self._synced[key] = Synced(key, each.at, {}, {})
-        synced.at, synced.values, synced.times, synced.gone = each.at, {}, {}, False
-        for name, value in each.fields.items():
-            synced.note(name, value, each.at)
+        synced.at, synced.values, synced.times, synced.gone = each.at, dict(each.fields), {}, False
         synced.digest, synced.link, synced.dirty = digest(each.event.record), self._link(each), True
         self._records[key], self._last[key] = record, each.event
         for child in self._definition.children:
@@ -270,8 +271,7 @@ class Chunk:
     def _made(self, each: Incoming, values: Values) -> Values:
         """Fill in what is made here for a new record, texts of other fields last."""
         columns, table = self._definition.fields, self._definition.table
-        made = [(name, maker) for name, maker in self._definition.new.items() if name in columns]
-        for name, maker in sorted(made, key=lambda pair: pair[1].kind == "text"):
+        for name, maker in self._new:
             if values.get(name) is None:
                 values[name] = self._make(maker, each.event, (table, columns[name]), values)
         return values

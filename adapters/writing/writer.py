@@ -41,7 +41,7 @@ class Writer:
         self.service, self.definition = service, definition
         self.after: After | None = None  # called with the key of each record that was written, in the transaction
         self.others: dict[str, After] = {}  # the same for other services of the adapter, which ``tells`` names
-        self.memory, self.statements = Memory(service, key), Statements(definition)
+        self.memory, self.statements = Memory(service, key, definition.own_number), Statements(definition)
         self.intake = Intake(definition)
         self.names = sources_of(definition.mapping.mapping)
 
@@ -162,7 +162,7 @@ class Writer:
             answers = self._apply(chunk, sender, new, spoiled)
             chunk.flush()
             self.memory.forget(connection, again)
-            self.memory.answer(connection, tuple(answers.items()), sender, milliseconds(at))
+            self.memory.answer(connection, answers.items(), sender, milliseconds(at))
         done |= answers
         return [done[word] for word in words], chunk.touched
 
@@ -181,7 +181,7 @@ class Writer:
             found = self.intake.read(event, milliseconds(event.at))
         except Rejected as error:
             return rejected(event, str(error))
-        return Result(event.event_id, Status.SUCCEEDED, NOT_FOR_US) if found is None else found
+        return Result(event.event_id, Status.SUCCEEDED, NOT_FOR_US, noted=True) if found is None else found
 
     def _refuse(self, connection: Connection, sender: str, event: Event, error: Exception, at: datetime) -> Result:
         result, word = rejected(event, _why(error)), self.memory.word(sender, event.event_id)
