@@ -9,7 +9,7 @@ import asyncio
 from adapters.capture.firstload import FirstLoad, Loaded
 from adapters.capture.following import Following
 from adapters.capture.loading import Speed, load
-from serverkit import collector
+from serverkit import memory
 from serverkit.logs import configure_logs
 from spean.commands.adapter_publishing import Publishing, publishing
 from spean.commands.progress import Bar
@@ -18,7 +18,7 @@ from spean.commands.progress import Bar
 def run(arguments: argparse.Namespace) -> int:
     """Load, and say how fast it was."""
     configure_logs()
-    collector.calm()
+    memory.calm()
     with publishing(arguments.config, arguments.service) as found:
         first = FirstLoad(found.publisher, arguments.subscription, sender_id=found.config.sender_id)
         if arguments.again:
