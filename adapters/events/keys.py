@@ -54,7 +54,7 @@ class EventsKey:
 
     def unseal(self, data: bytes) -> Any:  # noqa: ANN401  # what was sealed
         """Return what :meth:`seal` was given; raises :class:`EventsError` when it was sealed with another key."""
-        return json.loads(self.plain(data))
+        return json.loads(self.plain(data).decode())  # of bytes, it would first look for other encodings
 
     def plain(self, data: bytes) -> bytes:
         """Return the JSON of what :meth:`seal` was given; raises :class:`EventsError` as :meth:`unseal`."""

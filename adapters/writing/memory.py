@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from adapters.events import EventsKey, Result
-from adapters.events.canonical import NOTHING
+from adapters.events.canonical import NOTHING, written
 from adapters.events.inboxrows import EVENT, event_word
 from adapters.events.model import Status
 from adapters.events.statements import Among, Many
@@ -197,7 +197,7 @@ class Memory:
         return {
             "service": self._service,
             "person": person,
-            "sealed": self.key.seal(data),
+            "sealed": self.key.seal_plain(written(data)),
             "link": None if each.link == person else each.link,
             "digest": each.digest,
             "sender": sender,

@@ -9,6 +9,7 @@ import asyncio
 from adapters.capture.firstload import FirstLoad, Loaded
 from adapters.capture.following import Following
 from adapters.capture.loading import Speed, load
+from adapters.outbox.waking import Waker
 from serverkit import memory
 from serverkit.logs import configure_logs
 from spean.commands.adapter_publishing import Publishing, publishing
@@ -46,6 +47,6 @@ async def _load(found: Publishing, first: FirstLoad, bar: Bar) -> Speed:
         def tell(loaded: Loaded) -> None:
             bar.show(loaded.looked_at, total)
 
-        return await load(found.store, first, tell)
+        return await load(found.store, first, Waker(), tell)
     finally:
         await found.source.close()
