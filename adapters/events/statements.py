@@ -8,13 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, bindparam
+from sqlalchemy import BindParameter, Connection, Dialect, bindparam
+from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.types import NULLTYPE
 
 MOST: Final = 512  # values of one IN: above a chunk of events, far below what a database takes
 _VALUE: Final = "spean_value_"  # names of parameters, which no column may have
-_STYLES: Final[Mapping[str, str]] = {"sqlite": "qmark", "postgresql": "format"}  # parameters by their place
+_BY_PLACE: Final[Mapping[str, Dialect]] = {  # both drivers take parameters by their place
+    "sqlite": pysqlite.dialect(paramstyle="qmark"), "postgresql": psycopg.dialect(paramstyle="format")
+}  # fmt: skip
 _Ready = tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]]
 
 
@@ -66,13 +70,12 @@ class Among:
             ready = self._ready[known] = _compiled(connection, made)
         text, pick = ready
         given = dict(zip(names, [*values, *[values[-1]] * (size - len(values))], strict=True))
-        return connection.exec_driver_sql(text, pick(given | more)).all()
+        return connection.exec_driver_sql(text, pick({**given, **more})).all()
 
 
 def _compiled(connection: Connection, statement: ClauseElement) -> _Ready:
     """Return the text for the driver, and what puts parameters into the places that it has for them."""
-    dialect = type(connection.dialect)(paramstyle=_STYLES[connection.dialect.name])
-    made = statement.compile(dialect=dialect)
+    made = statement.compile(dialect=_BY_PLACE[connection.dialect.name])
     names = tuple(getattr(made, "positiontup", None) or ())
     if len(names) > 1:
         return str(made), itemgetter(*names)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from adapters.events import Event, Result
-from adapters.events.canonical import NOTHING, digest
+from adapters.events.canonical import NOTHING
 from adapters.events.model import Status
 from adapters.events.store import milliseconds
 from adapters.writing.deciding import NEVER, decide, same
@@ -38,6 +38,7 @@ class Chunk:
     ) -> None:  # fmt: skip
         self._connection, self._statements, self._memory = connection, statements, memory
         self._definition: WriteDefinition = statements.definition
+        self._key_field = self._definition.key_field
         self._names, self._sender, self._at, self._decided = names, sender, milliseconds(at), decided
         self._making = Making(connection, sender, at)
         self._records: dict[Any, Local] = {}
@@ -100,14 +101,12 @@ class Chunk:
 
     def _keys(self, each: Incoming) -> Iterator[tuple[str, set[Any]]]:
         """Yield what each way of finding gives, where it gives something."""
-        for place, find in enumerate(self._definition.find):
-            index = self._index[place]
-            found = {key for value in each.values(find.field) for key in index.get(value, ())}
-            if found:
+        for find, index in zip(self._definition.find, self._index, strict=True):
+            if index and (found := {key for value in each.values(find.field) for key in index.get(value, ())}):
                 yield find.field, found
 
     def _find(self, each: Incoming) -> Local | None:
-        for name, keys in self._keys(each):
+        for name, keys in self._keys(each) if self._records else ():
             here = [record for key in keys if (record := self._records.get(key)) is not None and not record.is_gone]
             if len(here) > 1:
                 raise Rejected(f"find: {self._names.get(name, name)} belongs to several local records")
@@ -159,7 +158,7 @@ class Chunk:
 
     def _removed_here(self, each: Incoming, past: Synced) -> str:
         """Staff removed what a sender had made: it does not come back by itself."""
-        fields = {name: value for name, value in each.fields.items() if name != self._definition.key_field}
+        fields = {name: value for name, value in each.fields.items() if name != self._key_field}
         news = any(not same(value, past.values.get(name)) for name, value in fields.items())
         past.move_to(each.at)
         for name, value in fields.items():
@@ -183,7 +182,7 @@ class Chunk:
         synced.move_to(each.at)
         self._last[record.key] = each.event
         for name, sent in each.fields.items():
-            if name != self._definition.key_field and each.at >= synced.time_of(name):
+            if name != self._key_field and each.at >= synced.time_of(name):
                 self._field(each, record, synced, name, sent)
         for child in self._definition.children:
             if child.path in each.rows:
@@ -192,7 +191,7 @@ class Chunk:
                     self._conflict,
                 )
         if is_new_list:
-            synced.digest, synced.link = digest(each.event.record), self._link(each) or synced.link
+            synced.digest, synced.link = each.digest, self._link(each) or synced.link
         return ""
 
     def _field(self, each: Incoming, record: Local, synced: Synced, name: str, sent: Any) -> None:  # noqa: ANN401  # a column's value
@@ -238,9 +237,9 @@ class Chunk:
 
     def _insert(self, each: Incoming, past: Synced | None) -> None:
         values = self._made(each, dict(each.fields))
-        key = values.get(self._definition.key_field)
+        key = values.get(self._key_field)
         if key is None:
-            raise Rejected(f"new: nothing gives {self._definition.key_field}, which names the record")
+            raise Rejected(f"new: nothing gives {self._key_field}, which names the record")
         self.began = True
         if key in self._records:
             self.flush()  # it was removed a moment ago, by an event of the same chunk
@@ -251,7 +250,7 @@ class Chunk:
         if synced is None:
             synced = self._synced[key] = Synced(key, each.at, {}, {})
         synced.at, synced.values, synced.times, synced.gone = each.at, dict(each.fields), {}, False
-        synced.digest, synced.link, synced.dirty = digest(each.event.record), self._link(each), True
+        synced.digest, synced.link, synced.dirty = each.digest, self._link(each), True
         self._records[key], self._last[key] = record, each.event
         for child in self._definition.children:
             if child.path in each.rows:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from adapters.events import Event, EventsKey, Result
+from adapters.events.canonical import NOTHING
 from adapters.events.model import Status
 from adapters.events.store import milliseconds
 from adapters.mapping.intake import sources_of
@@ -119,7 +120,7 @@ class Writer:
             for find in self.definition.find
             if local is not None and find.field in local.values and (values := _values(local, find.field))
         }
-        return Incoming(event, milliseconds(at), gone=True, fields=fields)
+        return Incoming(event, milliseconds(at), True, NOTHING, fields)  # noqa: FBT003  # a named tuple's field
 
     def _attempt(
         self, connection: Connection, sender: str, events: Sequence[Event], at: datetime
