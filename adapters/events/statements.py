@@ -17,7 +17,7 @@ from sqlalchemy.types import NULLTYPE
 MOST: Final = 512  # values of one IN: above a chunk of events, far below what a database takes
 _VALUE: Final = "spean_value_"  # names of parameters, which no column may have
 _BY_PLACE: Final[Mapping[str, Dialect]] = {  # both drivers take parameters by their place
-    "sqlite": pysqlite.dialect(paramstyle="qmark"), "postgresql": psycopg.dialect(paramstyle="format")
+    "sqlite": pysqlite.dialect(paramstyle="qmark"), "postgresql": psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
 }  # fmt: skip
 _Ready = tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]]
 

@@ -31,7 +31,9 @@ def test_what_is_written_is_what_is_read(value: Any) -> None:
     assert json.loads(written(value)) == value
 
 
-@pytest.mark.parametrize("value", [1.0, -0.0, 1e21, 1e-7, 0.1, [1.0], [None, 1e21], {"a": 1.0}, {"a": [True, 2.0]}, None])
+@pytest.mark.parametrize(
+    "value", [1.0, -0.0, 1e21, 1e-7, 0.1, [1.0], [None, 1e21], {"a": 1.0}, {"a": [True, 2.0]}, None]
+)
 def test_numbers_are_written_as_ecmascript_writes_them(value: Any) -> None:
     assert canonical(value) == rfc8785.dumps(value)
 
