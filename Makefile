@@ -21,7 +21,8 @@ test: .venv/dev .venv/schema-suite
 docs: .venv/dev
 	.venv/bin/spean contract docs build/dictionary
 
-# For developers: how fast is an exchange, next to two baselines, and with tokens that are slow; a validation; a mapping?
+# For developers: how fast is an exchange, next to two baselines, and with tokens that are slow; a validation; a mapping; a search in the
+# log of a million records (of ten million: python -m bench.log, which takes 20 GB of disk and most of an hour)?
 bench: .venv/dev
 	.venv/bin/python -m bench
 	.venv/bin/python -m bench.batch
@@ -29,6 +30,7 @@ bench: .venv/dev
 	.venv/bin/python -m bench.mapping
 	.venv/bin/python -m bench.writing
 	.venv/bin/python -m bench.crosswalk
+	.venv/bin/python -m bench.log --records 1000000
 
 # For developers: choose the newest versions that pyproject.toml allows. Setuptools is locked too, because it installs this project.
 lock:

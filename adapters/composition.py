@@ -223,7 +223,7 @@ def _outbox(
         parts.store,
         transport,
         sender_id=config.sender_id,
-        sign=dict if key is None else partial(signing.sign, key=key),
+        sign=None if key is None else partial(signing.sign, key=key),
         retry=events.retry,
         watch=watch,
     )

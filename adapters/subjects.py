@@ -5,7 +5,7 @@ Least data asks whose consent covers a record, and the access record asks whom a
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class PersonId(NamedTuple):
@@ -40,22 +40,29 @@ def _of_object(record: dict[str, object]) -> Iterator[frozenset[PersonId]]:
             yield from identities(value)
 
 
-def identifiers(record: object) -> frozenset[PersonId]:
+def identifiers(record: dict[str, Any] | list[Any]) -> frozenset[PersonId]:
     """All identifiers in a record: those of :func:`identities`, found in one walk without a set for each person."""
     found: set[PersonId] = set()
     _walk(record, found)
     return frozenset(found)
 
 
-def _walk(value: object, found: set[PersonId]) -> None:
+def _walk(value: dict[str, Any] | list[Any], found: set[PersonId]) -> None:
+    """Loops are written out: a first load looks through a million records."""
     if type(value) is dict:
         for each in value.values():
             if type(each) is dict or type(each) is list:
                 _walk(each, found)
-    elif type(value) is list:
-        own = [each for each in map(_identifier, value) if each is not None]
-        found.update(own)
-        for each in value if not own else ():
+        return
+    named = False
+    for each in value:
+        if type(each) is dict:
+            kind, number = each.get("identifier_type"), each.get("identifier_value")
+            if isinstance(kind, str) and isinstance(number, str):
+                found.add(PersonId(kind, number))
+                named = True
+    for each in value if not named else ():
+        if type(each) is dict or type(each) is list:
             _walk(each, found)
 
 

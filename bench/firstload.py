@@ -31,7 +31,7 @@ from adapters.packaged import adapter_yaml
 from adapters.source import open_source
 from adapters.synthetic import ALL, generate
 from adapters.writing import open_writers
-from serverkit import collector
+from serverkit import memory
 
 KEY: Final = EventsKey(bytes(32))
 SENDER, CLIENT = "KH-SANDBOX/GOV/SPR/REGISTRY", "KH-SANDBOX/GOV/NSSF/MEMBERS"
@@ -57,7 +57,7 @@ def measure(folder: Path, households: int) -> dict[str, Any]:
     """Load a registry into a subscriber, and return what each step cost a record, in microseconds."""
     generate(folder, households=households, seed=7, registers=ALL)
     gc.freeze()  # an adapter has no population in its memory
-    collector.calm()
+    memory.calm()
     spr, nssf = _config(folder, "spr", SENDER), _config(folder, "nssf", CLIENT)
     here, there = (open_events(f"sqlite:///{folder}/{name}.sqlite", KEY, config=name) for name in ("spr", "nssf"))
     service = next(each for each in spr.services if each.code == "registration")

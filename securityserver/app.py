@@ -56,6 +56,7 @@ from securityserver.trust import TrustKeeper
 from serverkit.database import Database
 from serverkit.http import HttpServer, Listen
 from serverkit.logs import get_logger
+from serverkit.memory import give_back_regularly
 from serverkit.metrics import HealthChecks, Metrics, monitoring_app
 from xroad.identifiers import ClientId
 from xroad.verdicts import VerdictCache
@@ -138,6 +139,7 @@ class Node:
                     loops.create_task(supervised("ocsp", parts.upkeep.run)),
                     loops.create_task(supervised("server configuration", parts.conf.follow)),
                     loops.create_task(supervised("time-stamping", parts.timestamps.run)),
+                    loops.create_task(supervised("memory", give_back_regularly)),
                 ]
                 if parts.archive is not None:
                     background.append(loops.create_task(supervised("archive", parts.archive.run)))

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography import x509
 
@@ -48,8 +48,7 @@ class SigningKey:
     algorithm: SignatureAlgorithm
 
 
-@dataclass(frozen=True, slots=True)
-class ToSign:
+class ToSign(NamedTuple):
     """One message: its parts, the OCSP responses of the moment, the time, and whether its peer takes references."""
 
     parts: tuple[xades.SignedPart, ...]

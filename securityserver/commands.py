@@ -18,7 +18,7 @@ from securityserver.logkey import recipients
 from securityserver.migrations import open_node_database
 from securityserver.serverconf import apply, export, load_services
 from securityserver.serverconf.store import read
-from serverkit import collector
+from serverkit import memory
 from serverkit.config import ConfigError
 from serverkit.database import Database
 from serverkit.http import stop_signal
@@ -60,7 +60,7 @@ def run_node(*config_files: Path, ready: Callable[[Node], None] = lambda _node: 
     """
     configure_logs()
     sys.setswitchinterval(SWITCH_SECONDS)
-    collector.calm()
+    memory.calm()
     configs = [load_config(each) for each in config_files]
     asyncio.run(_run(configs[0], ready) if len(configs) == 1 else _run_together(configs, ready))
 

@@ -55,6 +55,8 @@ class DigestAlgorithm:
 
 # By name `hashlib` would look each of them up again, at every digest.
 _HASHLIB = MappingProxyType({"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512})
+# Making one costs as much as the digest of a small message.
+_ECDSA = MappingProxyType({each.name: ec.ECDSA(each) for each in (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())})
 
 SHA256 = DigestAlgorithm("sha256", _XMLENC + "sha256", hashes.SHA256())
 SHA384 = DigestAlgorithm("sha384", _DSIG_MORE + "sha384", hashes.SHA384())
@@ -82,7 +84,7 @@ class SignatureAlgorithm:
             UnsupportedAlgorithm: the key is not of the algorithm's kind.
         """
         if self.scheme == "ecdsa" and isinstance(private_key, ec.EllipticCurvePrivateKey):
-            return private_key.sign(data, ec.ECDSA(self.digest.primitive))
+            return private_key.sign(data, _ECDSA[self.digest.name])
         if self.scheme != "ecdsa" and isinstance(private_key, rsa.RSAPrivateKey):
             return private_key.sign(data, self._padding(), self.digest.primitive)
         raise self._wrong_key()
@@ -95,7 +97,7 @@ class SignatureAlgorithm:
             cryptography.exceptions.InvalidSignature: the signature does not hold.
         """
         if self.scheme == "ecdsa" and isinstance(public_key, ec.EllipticCurvePublicKey):
-            public_key.verify(signature, data, ec.ECDSA(self.digest.primitive))
+            public_key.verify(signature, data, _ECDSA[self.digest.name])
         elif self.scheme != "ecdsa" and isinstance(public_key, rsa.RSAPublicKey):
             public_key.verify(signature, data, self._padding(), self.digest.primitive)
         else:

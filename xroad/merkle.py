@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 HASH_BYTES: Final = 32
 # Without a prefix of its own a leaf could be passed off as an inner node, and the other way round (RFC 6962, 2.1).
@@ -24,8 +24,7 @@ class ProofInvalid(Exception):  # noqa: N818 - says what an auditor meets
     """A proof does not lead to the root that it should lead to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A complete subtree."""
 
     level: int

@@ -15,8 +15,7 @@ from adapters.asynchronous.subscriptions import Subscription, filter_of, rule_of
 from adapters.errors import SearchRejected
 from adapters.events import EventsKey
 from adapters.events.canonical import canonical
-from adapters.release import FieldPath, Rule, give, tree
-from adapters.release.paths import Node
+from adapters.release import Rule
 from adapters.services import ServiceConfig
 from adapters.source import Filter
 
@@ -35,7 +34,6 @@ class Audience:
         version: of the record's contract.
         rule: what the release gives it.
         filter: of which records; None of all.
-        trees: each path of the rule, to tell whether there was something at it.
     """
 
     name: str
@@ -43,11 +41,10 @@ class Audience:
     version: str
     rule: Rule
     filter: Filter | None
-    trees: tuple[tuple[FieldPath, Node], ...]
 
     def cut(self, record: Record) -> Record:
         """Return what it may have of a record."""
-        return give(record, self.rule.node)
+        return self.rule.cut(record)
 
     def wanting(self, event_type: str) -> Iterator[Subscription]:
         """Yield the subscriptions to a kind of event; DCI lets its code come with a namespace in front."""
@@ -55,11 +52,10 @@ class Audience:
 
     def access(self, cuts: Sequence[Record], subjects: Iterable[tuple[str, str]], records: int) -> dict[str, Any]:
         """Return what the access record is to say of records that leave."""
-        given = [path.text for path, node in self.trees if any(give(each, node) for each in cuts)]
         return {
             "purpose": self.subscriptions[0].purpose,
             "basis": str(self.rule.basis),
-            "given": given,
+            "given": list(self.rule.given(cuts)),
             "subjects": sorted(list(each) for each in subjects),
             "records": records,
         }
@@ -87,12 +83,7 @@ def _audience(service: ServiceConfig, name: str, group: Sequence[Subscription], 
     except SearchRejected as error:
         _log.warning("subscription_filter_unusable", service=service.code, code=first.code, problem=error.reason)
         return None
-    return Audience(name, tuple(group), first.version, rule, where, trees(rule))
-
-
-def trees(rule: Rule) -> tuple[tuple[FieldPath, Node], ...]:
-    """Return each path of a rule as what :func:`give` follows."""
-    return tuple((path, tree((path,))) for path in rule.fields)
+    return Audience(name, tuple(group), first.version, rule, where)
 
 
 def _name(key: EventsKey, each: Subscription) -> str:

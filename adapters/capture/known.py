@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, text, update
 
 from adapters.events import EventsKey
-from adapters.events.canonical import NOTHING
+from adapters.events.canonical import NOTHING, written
 from adapters.events.tables import KNOWN
 
 Record = dict[str, Any]
@@ -61,7 +61,7 @@ class Stored:
     def open(self, key: EventsKey) -> Known:
         """Read the row; raises :class:`EventsError` when it was sealed with another key."""
         plain = key.plain(self.sealed)
-        content = json.loads(plain)
+        content = json.loads(plain.decode())  # of bytes, it would first look for other encodings
         return Known(
             person=self.person,
             digest=self.digest,
@@ -150,8 +150,7 @@ def seen(connection: Connection, service: str, persons: Sequence[bytes], number:
 
 
 def _row(each: Known, key: EventsKey) -> dict[str, Any]:
-    content = {"key": each.key, "at": each.at, "count": each.count, "told": sorted(each.told)}
-    if each.text is None:
-        return {"digest": each.digest, "sealed": key.seal(content | {"records": each.records}), "round": each.round}
-    plain = json.dumps(content).encode()[:-1] + b',"records":' + each.text + b"}"
-    return {"digest": each.digest, "sealed": key.seal_plain(plain), "round": each.round}
+    head = written({"key": each.key, "at": each.at, "count": each.count, "told": sorted(each.told)})
+    text = written(each.records) if each.text is None else each.text
+    sealed = key.seal_plain(head[:-1] + b',"records":' + text + b"}")
+    return {"digest": each.digest, "sealed": sealed, "round": each.round}

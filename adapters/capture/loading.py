@@ -18,9 +18,10 @@ from adapters.capture.firstload import FirstLoad, Loaded, Next
 from adapters.capture.publisher import Publisher
 from adapters.errors import CaptureStopped, EventsError, SourceError
 from adapters.events import EventsStore
+from adapters.outbox.waking import Waker
 
 _log = structlog.get_logger(__name__)
-_FULL_SECONDS: Final = 0.05  # a chunk is sent and applied in some tenths of a second
+_FULL_SECONDS: Final = 0.5  # where another process sends; what this one sends is heard of at once
 _EARLY_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 5.0  # for subscriptions that came meanwhile
 
@@ -40,8 +41,16 @@ class Speed:
         return self.now / self.seconds if self.seconds else 0.0
 
 
-async def load(store: EventsStore, first: FirstLoad, tell: Callable[[Loaded], None] = lambda _loaded: None) -> Speed:
+async def load(
+    store: EventsStore, first: FirstLoad, left: Waker, tell: Callable[[Loaded], None] = lambda _loaded: None
+) -> Speed:
     """Put all chunks of one load into the outbox, as fast as the receiver takes them.
+
+    Args:
+        store: with the outbox.
+        first: the load.
+        left: rung when this process has sent something; another one's sending is looked for.
+        tell: is told after each step.
 
     Raises:
         CaptureStopped: nothing may be given to this subscription.
@@ -55,12 +64,20 @@ async def load(store: EventsStore, first: FirstLoad, tell: Callable[[Loaded], No
             case Next.DONE:
                 return Speed(found.records - before, found.records, found.chunks, time.monotonic() - began)
             case Next.FULL:
-                while not await store.read(first.has_room):  # noqa: ASYNC110  # another process may be the one that sends
-                    await asyncio.sleep(_FULL_SECONDS)
+                await _room(store, first, left)
             case Next.EARLY:
                 await asyncio.sleep(_EARLY_SECONDS)
             case Next.PUT:
                 pass
+
+
+async def _room(store: EventsStore, first: FirstLoad, left: Waker) -> None:
+    """Wait until so few chunks wait that the next may be put."""
+    while True:
+        ticket = left.ticket()
+        if await store.read(first.has_room):
+            return
+        await left.wait(ticket, _FULL_SECONDS)
 
 
 class Loads:
@@ -68,9 +85,12 @@ class Loads:
 
     def __init__(self, publisher: Publisher, store: EventsStore, *, sender_id: str) -> None:
         self._publisher, self._store, self._sender_id = publisher, store, sender_id
+        self._left = Waker()
+        store.when_left(self._left.ring)
 
     async def run(self) -> None:
         """Load for whoever asks, until cancelled."""
+        self._left.bind()
         while True:
             try:
                 for each in await self._store.read(self._asked):
@@ -93,7 +113,7 @@ class Loads:
         service = self._publisher.service.code
         _log.info("load_began", service=service, subscription=first.code)
         try:
-            speed = await load(self._store, first)
+            speed = await load(self._store, first, self._left)
         except CaptureStopped as error:
             _log.warning("load_stopped", service=service, subscription=first.code, problem=str(error))
             return

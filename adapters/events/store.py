@@ -20,6 +20,7 @@ from adapters.events.migrations import EVENTS
 from serverkit.database import Database, DatabaseUnusable, open_guest
 
 TOLD: Final = "spean outbox"  # in a connection's notes: this transaction wrote something that is to be sent
+LEFT: Final = "spean outbox left"  # … and this one that something was sent: there is room for more
 _READERS: Final = 2
 _T = TypeVar("_T")
 
@@ -30,7 +31,7 @@ class EventsStore:
     def __init__(self, database: Database, key: EventsKey) -> None:
         self.database = database
         self.key = key
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: dict[str, list[Callable[[], None]]] = {TOLD: [], LEFT: []}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="events-write")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="events-read")
 
@@ -47,17 +48,21 @@ class EventsStore:
         try:
             with self.database.transaction() as connection:
                 result = work(connection)
-                told = connection.info.pop(TOLD, False)
+                noted = [each for each in self._listeners if connection.info.pop(each, False)]
         except SQLAlchemyError as error:
             raise EventsError(_told(error)) from None
-        if told:
-            for each in self._listeners:
+        for note in noted:
+            for each in self._listeners[note]:
                 each()
         return result
 
     def when_told(self, listener: Callable[[], None]) -> None:
         """Call ``listener``, in any thread, after each transaction that wrote something to be sent is durable."""
-        self._listeners.append(listener)
+        self._listeners[TOLD].append(listener)
+
+    def when_left(self, listener: Callable[[], None]) -> None:
+        """As :meth:`when_told`, after each transaction that wrote down that something was sent or given up."""
+        self._listeners[LEFT].append(listener)
 
     def read_now(self, work: Callable[[Connection], _T]) -> _T:
         """As :meth:`read`, blocking."""

@@ -230,19 +230,26 @@ def _first_reader(rule: NestedRule) -> Read:
 
 def _settler(mapping: Mapping, label: str, path: str, policy: Policy) -> Read:
     """Return what applies a policy to an absent value: missing, null and empty are three things."""
+    missing, null, empty = (_settled(mapping, label, path, policy, each) for each in ("missing", "null", "empty"))
 
     def settle(value: Any) -> Any:  # noqa: ANN401  # as above
-        if value is MISSING:
-            action, state = policy.on_missing, "missing"
-        elif value is None:
-            action, state = policy.on_null, "null"
-        else:
-            action, state = policy.on_empty, "empty"
-        if action is Action.ERROR:
-            raise RecordError(mapping.name, label, path, f"is {state}, and the mapping requires it")
-        return {Action.OMIT: _NOTHING, Action.NULL: None, Action.DEFAULT: policy.default, Action.KEEP: value}[action]
+        return missing(value) if value is MISSING else null(value) if value is None else empty(value)
 
     return settle
+
+
+def _settled(mapping: Mapping, label: str, path: str, policy: Policy, state: str) -> Read:
+    action: Action = getattr(policy, f"on_{state}")
+
+    def refuse(_value: Any) -> Any:  # noqa: ANN401  # as above
+        raise RecordError(mapping.name, label, path, f"is {state}, and the mapping requires it")
+
+    if action is Action.ERROR:
+        return refuse
+    if action is Action.KEEP:
+        return lambda value: value
+    fixed = {Action.OMIT: _NOTHING, Action.NULL: None, Action.DEFAULT: policy.default}[action]
+    return lambda _value: fixed
 
 
 def _values_reader(rule: ValueRule) -> Read:
@@ -254,7 +261,10 @@ def _values_reader(rule: ValueRule) -> Read:
 
     def read(scope: Any) -> Any:  # noqa: ANN401  # as above
         values = [each(scope) for each in readers]
-        absent = [value for value in (MISSING, None, "") if value in values]
-        return absent[0] if absent and not tolerant else values
+        if not tolerant:
+            for absent in (MISSING, None, ""):
+                if absent in values:
+                    return absent
+        return values
 
     return read

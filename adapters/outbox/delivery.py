@@ -4,6 +4,7 @@ It refuses to send what the access record does not have yet, and to decide when 
 by the table of verdicts. The queues call it; what it writes into the outbox is the truth about the message.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from adapters.accesslog import AccessStore
+from adapters.events.canonical import written
 from adapters.events.model import Document
 from adapters.events.naming import BadAddress
 from adapters.events.store import EventsStore, milliseconds, moment
@@ -33,9 +35,32 @@ Sign = Callable[[Document], Document]
 
 @dataclass(slots=True)
 class Lane:
-    """What one process knows of a receiver: how often it failed in a row."""
+    """What one process knows of a receiver.
 
+    Args:
+        spacing: seconds between two messages, which is its rate.
+        failures: how often it failed in a row.
+        answers: whether it took the last message: only then may there be two under way.
+        left_alone: until when nothing is begun, in the clock's seconds.
+    """
+
+    spacing: float = 0.0
     failures: int = 0
+    answers: bool = False
+    left_alone: float = 0.0
+    _turn: float = 0.0
+
+    def rest(self) -> float:
+        """Return for how many seconds nothing may be begun."""
+        return max(self.left_alone, self._turn) - time.monotonic()
+
+    async def turn(self) -> None:
+        """Wait for the next moment at which the receiver's rate lets a message go, and use it up."""
+        now = time.monotonic()
+        mine = max(now, self._turn)
+        self._turn = mine + self.spacing
+        if mine > now:
+            await asyncio.sleep(mine - now)
 
 
 class Delivery:
@@ -46,7 +71,7 @@ class Delivery:
         access: the access record.
         transport: the way out.
         sender_id: the own subsystem.
-        sign: what signs messages; leaves them as they are where the adapter has no key.
+        sign: what signs messages; None where the adapter has no key, and they leave as they are.
         retry: when to try again.
         watch: what is seen from outside.
     """
@@ -58,7 +83,7 @@ class Delivery:
         transport: Transport,
         *,
         sender_id: str,
-        sign: Sign,
+        sign: Sign | None,
         retry: RetryConfig,
         watch: Watch,
     ) -> None:
@@ -73,27 +98,31 @@ class Delivery:
             AccessLogError: the access record cannot; nothing was sent.
         """
         started = time.monotonic()
-        verdict = await self._attempt(batch)
+        verdict = await self._attempt(batch, lane)
         fate = await self._written(batch, verdict)
         self._watch.attempted(batch, verdict, fate, seconds=time.monotonic() - started)
-        if verdict.fate in {Fate.DELIVERED, Fate.NEVER}:
+        lane.answers = verdict.fate in {Fate.DELIVERED, Fate.NEVER}
+        if lane.answers:
             lane.failures = 0
             return 0.0
         lane.failures += 1
         return max(verdict.wait, backoff.wait(self._retry, lane.failures))
 
-    async def _attempt(self, batch: Batch) -> Verdict:
+    async def _attempt(self, batch: Batch, lane: Lane) -> Verdict:
         at = datetime.now(UTC)
         try:
-            document = self._sign(messages.document(batch, sender_id=self._sender_id, at=at))
-            body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+            body = self._signed(messages.document(batch, sender_id=self._sender_id, at=at))
         except BadAddress:
             return _NOWHERE
         except ValueError:  # a number beyond what JSON's canonical form can hold, for one
             return _UNSOUND
         await self._record(batch, at)
+        await lane.turn()
         found = await self._transport.send(batch.receiver, batch.path, batch.message_id, body)
         return judge(found, at=datetime.now(UTC))
+
+    def _signed(self, body: bytes) -> bytes:
+        return body if self._sign is None else written(self._sign(json.loads(body)))
 
     async def _record(self, batch: Batch, at: datetime) -> None:
         """Write the access record before the first attempt, once, whenever this process or an earlier one ended."""

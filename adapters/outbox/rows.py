@@ -11,18 +11,20 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, true, update
 
 from adapters.errors import EventsError
 from adapters.events.keys import EventsKey
 from adapters.events.model import Document
+from adapters.events.store import LEFT
 from adapters.events.tables import OUTBOX
 from adapters.outbox.config import Limits
+from adapters.outbox.putting import BODY, NOTIFY
 from adapters.subjects import PersonId
 
-NOTIFY: Final = "notify"
+LOAD: Final = "load"  # the kind whose rows are chunks of a first load: whole messages, each of other persons
 UNREADABLE: Final = "the row cannot be read: put the events key back with which it was written, then retry"
-_ID_LENGTH: Final = 99
+_TOGETHER: Final = frozenset({NOTIFY, LOAD})  # of other kinds, one goes after the other: an end after a beginning
 _AHEAD: Final = 4  # messages' worth of rows are looked at to fill one, where services and paths are mixed
 _C: Final = OUTBOX.c
 _EARLIER: Final = OUTBOX.alias("earlier")
@@ -56,16 +58,24 @@ class Waiting:
     Args:
         id: its place in the order.
         created: when it was put.
-        body: an element of ``notify_event``, or the whole document.
+        text: an element of ``notify_event``, or the whole document, as it is written.
         access: what the access record says of it; None when it carries no person's data.
         recorded: whether the access record has it.
+        message_id: of a whole document.
     """
 
     id: int
     created: int
-    body: Document
+    text: bytes
     access: Access | None
     recorded: bool
+    message_id: str | None = None
+
+    @property
+    def body(self) -> Document:
+        """The element or document, read anew."""
+        found: Document = json.loads(self.text)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,7 @@ class Batch:
         fresh: whether it was chosen just now, so that nothing of it can have left.
         queued: when it was handed to a queue outside; None when it was not.
         attempts: made before.
-        person: of its first row, which says in which part of all persons it is.
+        person: of its first row, or what stands in for one: it says in which part of all persons the message is.
     """
 
     message_id: str
@@ -92,13 +102,25 @@ class Batch:
     rows: tuple[Waiting, ...]
 
     @property
+    def series(self) -> str:
+        """What may be under way beside it: chunks of one first load, which hold each person once; else its kind."""
+        return self.message_id.rpartition("-")[0] if self.kind == LOAD else self.kind
+
+    @property
     def ids(self) -> list[int]:
         """Of its rows."""
         return [each.id for each in self.rows]
 
 
 def take(
-    connection: Connection, key: EventsKey, receiver: str, *, limits: Limits, now: int, shards: int = 1
+    connection: Connection,
+    key: EventsKey,
+    receiver: str,
+    *,
+    limits: Limits,
+    now: int,
+    shards: int = 1,
+    under_way: Collection[Batch] = (),
 ) -> Batch | None:
     """Choose what goes to a receiver next, and write the message's identifier to its rows.
 
@@ -109,20 +131,29 @@ def take(
         limits: of one message.
         now: only what is due.
         shards: rows of one message are of one of so many parts of all persons.
+        under_way: what this process sends to the receiver at the moment: none of it is taken again, nothing about its
+            persons, and nothing that may not go beside it.
 
     Returns:
         None when nothing may go.
     """
-    free = connection.execute(_free(receiver, now).limit(limits.events * max(shards, _AHEAD))).all()
-    if not free:
+    besides = [each.message_id for each in under_way]
+    free = connection.execute(_free(receiver, now, besides).limit(limits.events * max(shards, _AHEAD))).all()
+    if not free or not all(each.kind == free[0].kind and each.kind in _TOGETHER for each in under_way):
         return None
     head = free[0]
     if head.message is not None:
         rows = _rows_of(connection, receiver, head.message)
-        return _batch(connection, key, rows, head.message, now=now, most_bytes=None, fresh=False)
-    ids = [head.id] if head.kind != NOTIFY or head.lone else _together(free, limits.events, shards)
-    rows = connection.execute(select(OUTBOX).where(_C.id.in_(ids)).order_by(_C.id)).all()
-    return _batch(connection, key, rows, None, now=now, most_bytes=limits.bytes, fresh=True)
+        found = _batch(connection, key, rows, now=now, most_bytes=None)
+    else:
+        ids = [head.id] if head.kind != NOTIFY or head.lone else _together(free, limits.events, shards)
+        rows = connection.execute(select(OUTBOX).where(_C.id.in_(ids)).order_by(_C.id)).all()
+        found = _batch(connection, key, rows, now=now, most_bytes=limits.bytes)
+    if found is None or any(found.series != each.series for each in under_way):
+        return None
+    if found.fresh:
+        connection.execute(update(OUTBOX).where(_in(found)).values(message=found.message_id))
+    return found
 
 
 def queued(
@@ -130,7 +161,12 @@ def queued(
 ) -> Batch | None:
     """Return a message that was handed to a queue outside at a time; None when that is over, or never was."""
     rows = [each for each in _rows_of(connection, receiver, message_id) if each.queued == since]
-    return _batch(connection, key, rows, message_id, now=now, most_bytes=None, fresh=False) if rows else None
+    return _batch(connection, key, rows, now=now, most_bytes=None) if rows else None
+
+
+def _stand_in(kind: str, number: int, person: bytes | None) -> bytes | None:
+    """A chunk of a first load has no one person; its number spreads chunks as hashes spread persons."""
+    return number.to_bytes(8) if kind == LOAD else person
 
 
 def shard(person: bytes | None, shards: int) -> int:
@@ -147,10 +183,10 @@ def hand_over(connection: Connection, batch: Batch, *, now: int) -> Batch:
 def handed_over(connection: Connection, receiver: str) -> list[tuple[str, int, bytes | None]]:
     """Return what is in a queue outside for a receiver: message, since when, and a person of it."""
     there = and_(_C.state == State.WAITING, _C.receiver == receiver, _C.queued.is_not(None))
-    rows = connection.execute(select(_C.message, _C.queued, _C.person).where(there).order_by(_C.id.desc())).all()
-    return [
-        (message, *others) for message, others in {each.message: (each.queued, each.person) for each in rows}.items()
-    ]
+    columns = (_C.message, _C.queued, _C.person, _C.kind, _C.id)
+    rows = connection.execute(select(*columns).where(there).order_by(_C.id.desc())).all()
+    found = {each.message: (each.queued, _stand_in(each.kind, each.id, each.person)) for each in rows}
+    return [(message, *others) for message, others in found.items()]
 
 
 def take_back(connection: Connection, receiver: str, *, before: int) -> int:
@@ -162,6 +198,7 @@ def take_back(connection: Connection, receiver: str, *, before: int) -> int:
 def sent(connection: Connection, key: EventsKey, batch: Batch, results: Mapping[int, Document], *, now: int) -> None:
     """Write down that the receiver has a message, and what it says of single rows of it."""
     done = {"finished": now, "queued": None, "recorded": 1, "problem": None, "attempts": batch.attempts + 1}
+    connection.info[LEFT] = True
     plain = [each.id for each in batch.rows if each.id not in results]
     if plain:
         connection.execute(update(OUTBOX).where(_waiting(plain)).values(state=State.SENT, **done))
@@ -185,6 +222,7 @@ def alone(connection: Connection, batch: Batch, problem: str, *, due: int, attem
 
 def dead(connection: Connection, ids: Collection[int], problem: str, *, now: int, attempts: int | None = None) -> None:
     """Give rows up until staff decide."""
+    connection.info[LEFT] = True
     values: dict[str, Any] = {"state": State.DEAD, "queued": None, "problem": problem, "finished": now}
     if attempts is not None:
         values |= {"attempts": attempts, "recorded": 1}
@@ -202,9 +240,9 @@ def receivers(connection: Connection) -> list[str]:
     return found
 
 
-def anything(connection: Connection, receiver: str, *, now: int) -> bool:
-    """Tell whether something may go to a receiver, without the lock that writing takes."""
-    return connection.execute(_free(receiver, now).limit(1)).first() is not None
+def anything(connection: Connection, receiver: str, *, now: int, besides: Collection[str] = ()) -> bool:
+    """Tell whether something besides some messages may go to a receiver, without the lock that writing takes."""
+    return connection.execute(_free(receiver, now, besides).limit(1)).first() is not None
 
 
 def next_due(connection: Connection, receiver: str, *, now: int) -> int | None:
@@ -213,8 +251,8 @@ def next_due(connection: Connection, receiver: str, *, now: int) -> int | None:
     return connection.execute(select(func.min(_C.due)).where(waiting)).scalar()
 
 
-def _free(receiver: str, now: int) -> Select[Any]:
-    """Rows that are due and are the first of their person that waits, in their order."""
+def _free(receiver: str, now: int, besides: Collection[str] = ()) -> Select[Any]:
+    """Rows that are due, in no message of ``besides``, and the first of their person that waits, in their order."""
     columns = (_C.id, _C.kind, _C.service, _C.path, _C.person, _C.message, _C.lone)
     first = ~(
         select(_EARLIER.c.id)
@@ -231,6 +269,7 @@ def _free(receiver: str, now: int) -> Select[Any]:
         .where(_C.state == State.WAITING, _C.receiver == receiver, _C.queued.is_(None))
         .where(_C.due + 0 <= now)  # no index of due: what is first in order is wanted, and most is due
         .where(or_(_C.person.is_(None), first))
+        .where(or_(_C.message.is_(None), _C.message.not_in(besides)) if besides else true())
         .order_by(_C.id)
     )
 
@@ -248,14 +287,7 @@ def _together(free: Sequence[Row[Any]], most: int, shards: int) -> list[int]:
 
 
 def _batch(
-    connection: Connection,
-    key: EventsKey,
-    rows: Sequence[Row[Any]],
-    message_id: str | None,
-    *,
-    now: int,
-    most_bytes: int | None,
-    fresh: bool,
+    connection: Connection, key: EventsKey, rows: Sequence[Row[Any]], *, now: int, most_bytes: int | None
 ) -> Batch | None:
     """Read the rows; those that cannot be read are dead, and stop nobody."""
     read: list[Waiting] = []
@@ -266,39 +298,42 @@ def _batch(
             dead(connection, [each.id], UNREADABLE, now=now)
             continue
         if most_bytes is not None and len(rows) > 1:  # one alone leaves, however large it is
-            size += len(json.dumps(opened.body, ensure_ascii=False).encode())
+            size += len(opened.text)
             if size > most_bytes and read:
                 break
         read.append(opened)
     if not read:
         return None
     first = rows[0]
-    chosen = message_id or _message_id(first.kind, read[0].body)
-    if message_id is None:
-        connection.execute(update(OUTBOX).where(_waiting([each.id for each in read])).values(message=chosen))
     return Batch(
-        message_id=chosen,
-        fresh=fresh,
+        message_id=first.message or read[0].message_id or str(uuid.uuid4()),
+        fresh=first.message is None,
         kind=first.kind,
         service=first.service,
         receiver=first.receiver,
         path=first.path,
         queued=first.queued,
         attempts=first.attempts,
-        person=first.person,
+        person=_stand_in(first.kind, first.id, first.person),
         rows=tuple(read),
     )
 
 
 def _read(key: EventsKey, row: Row[Any]) -> Waiting | None:
     try:
-        opened = key.unseal(row.sealed)
-        if opened["to"] != row.receiver or not isinstance(opened["body"], dict):
+        head, text = _parts(key.plain(row.sealed))
+        if head["to"] != row.receiver or not text.startswith(b"{"):
             return None
-        access = None if opened["access"] is None else _access(opened["access"])
-        return Waiting(row.id, row.created, opened["body"], access, bool(row.recorded))
+        access = None if head["access"] is None else _access(head["access"])
+        return Waiting(row.id, row.created, text, access, bool(row.recorded), head.get("message_id"))
     except (EventsError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _parts(plain: bytes) -> tuple[Document, bytes]:
+    """Part what is sealed into what it says of the body, and the body as it is written."""
+    head, _, rest = plain.partition(BODY)
+    return json.loads(head + b"}"), rest[:-1]
 
 
 def _access(data: Mapping[str, Any]) -> Access:
@@ -309,13 +344,6 @@ def _access(data: Mapping[str, Any]) -> Access:
         subjects=frozenset(PersonId(kind, value) for kind, value in data.get("subjects", ())),
         records=int(data.get("records", 1)),
     )
-
-
-def _message_id(kind: str, body: Document) -> str:
-    """A whole document has its own identifier, which its answer will name."""
-    header = body.get("header") if kind != NOTIFY else None
-    own = header.get("message_id") if isinstance(header, dict) else None
-    return own if isinstance(own, str) and 0 < len(own) <= _ID_LENGTH else str(uuid.uuid4())
 
 
 def _rows_of(connection: Connection, receiver: str, message_id: str) -> Sequence[Row[Any]]:

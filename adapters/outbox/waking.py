@@ -16,7 +16,7 @@ class Waker:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._rung = asyncio.Event()
+        self._rung: dict[str, asyncio.Event] = {}
 
     def bind(self) -> None:
         """Be heard in this loop from now on."""
@@ -28,19 +28,26 @@ class Waker:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._ring)
 
-    def ticket(self) -> asyncio.Event:
+    def ring_for(self, receiver: str) -> None:
+        """Wake who waits for one receiver; within the loop."""
+        rung = self._rung.pop(receiver, None)
+        if rung is not None:
+            rung.set()
+
+    def ticket(self, receiver: str = "") -> asyncio.Event:
         """Return what is to be waited for; take it before looking, so that nothing falls in between."""
-        return self._rung
+        return self._rung.setdefault(receiver, asyncio.Event())
 
     async def wait(self, ticket: asyncio.Event, seconds: float) -> None:
-        """Return when something was put since the ticket was taken, or after so many seconds."""
+        """Return when the bell rang since the ticket was taken, or after so many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await ticket.wait()
 
     def _ring(self) -> None:
-        rung, self._rung = self._rung, asyncio.Event()
-        rung.set()
+        rung, self._rung = self._rung, {}
+        for each in rung.values():
+            each.set()
 
 
 def now() -> int:

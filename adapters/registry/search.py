@@ -16,7 +16,7 @@ from adapters.errors import SearchRejected
 from adapters.mapping import CompiledMapping
 from adapters.registry.ledger import Draft
 from adapters.registry.queries import Page, QueryLimits, asked_attributes, asked_persons, read_query
-from adapters.release import Basis, Release, RequestContext, Rule, decide, give, purpose_of, tree, withheld
+from adapters.release import Basis, Release, RequestContext, Rule, decide, purpose_of, withheld
 from adapters.release.review import targets
 from adapters.source import And, Comparison, Filter, Operator, Query, Source
 from adapters.subjects import PersonId, identifiers
@@ -117,8 +117,8 @@ class Registry:
             draft.subjects |= identifiers(record)
         # 4. Cut.
         covered = [each for each in whole if _covers(rule, context, each)]
-        records = tuple(cut for cut in (give(each, rule.node) for each in covered) if cut)
-        draft.given = (status_field,) if status_field else _given(rule, records)
+        records = tuple(cut for cut in map(rule.cut, covered) if cut)
+        draft.given = (status_field,) if status_field else rule.given(records)
         draft.records = len(covered if status_field else records)
         draft.outcome = Outcome.GIVEN if draft.given else Outcome.NOTHING
         kept_back = len(whole) - len(covered)
@@ -187,8 +187,3 @@ def _covers(rule: Rule, context: RequestContext, record: Record) -> bool:
         return True
     given_by = context.consent.given_by if context.consent else None
     return given_by is not None and PersonId(given_by.kind, given_by.value) in identifiers(record)
-
-
-def _given(rule: Rule, records: Sequence[Record]) -> tuple[str, ...]:
-    """Name the declared paths that at least one record had something at."""
-    return tuple(path.text for path in rule.fields if any(give(record, tree((path,))) for record in records))

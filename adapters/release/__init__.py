@@ -7,24 +7,24 @@ The registry API decides with it before it searches, and cuts each record with i
 from adapters.release.asked import Purpose, RequestContext, read_purpose
 from adapters.release.decision import decide, purpose_of
 from adapters.release.definition import NOTHING, PSEUDO_FIELDS, Basis, Release, Rule, load_release
-from adapters.release.paths import BadPathError, FieldPath, give, parse_path, tree, withheld
+from adapters.release.paths import BadPathError, Cut, FieldPath, cutter, parse_path, withheld
 
 __all__ = [
     "NOTHING",
     "PSEUDO_FIELDS",
     "BadPathError",
     "Basis",
+    "Cut",
     "FieldPath",
     "Purpose",
     "Release",
     "RequestContext",
     "Rule",
+    "cutter",
     "decide",
-    "give",
     "load_release",
     "parse_path",
     "purpose_of",
     "read_purpose",
-    "tree",
     "withheld",
 ]

@@ -4,7 +4,7 @@ It refuses fields that no served contract has, purposes that are not declared, a
 :func:`adapters.config.load_config` reads it; :func:`adapters.release.decision.decide` picks a rule of it per search.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Final
 import contracts
 from adapters import yamlfile
 from adapters.errors import ConfigError
-from adapters.release.paths import BadPathError, FieldPath, Node, parse_path, tree
+from adapters.release.paths import BadPathError, Cut, FieldPath, cutter, parse_path
 from xroad.errors import XRoadError
 from xroad.identifiers import ClientId
 
@@ -30,7 +30,10 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who gets what, for which purposes, asking by which attributes."""
+    """Who gets what, for which purposes, asking by which attributes.
+
+    ``cut`` leaves of a record what the rule gives, and each of ``singles`` what one of its paths names.
+    """
 
     to: frozenset[str]
     purposes: frozenset[str] | None
@@ -39,7 +42,12 @@ class Rule:
     ask_by: frozenset[str]
     fields: tuple[FieldPath, ...]
     statuses: frozenset[str]
-    node: Node
+    cut: Cut
+    singles: tuple[tuple[str, Cut], ...]
+
+    def given(self, records: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+        """Name the declared paths that at least one record has something at."""
+        return tuple(text for text, cut in self.singles if any(map(cut, records)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,8 @@ class _Reader:
             ask_by=frozenset(data["ask_by"]),
             fields=paths,
             statuses=PSEUDO_FIELDS & frozenset(data["fields"]),
-            node=tree(paths),
+            cut=cutter(paths),
+            singles=tuple((each.text, cutter((each,))) for each in paths),
         )
 
     def _known(self, key: str, found: frozenset[str], known: frozenset[str], where: str) -> None:

@@ -5,7 +5,7 @@ of a list that have one code. What no path names is not in what comes out, not e
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ _STEP: Final = r"[@a-z][A-Za-z0-9_]*(?:\[[a-z][A-Za-z0-9_]*=[A-Za-z0-9_.-]+\])?"
 _PATH: Final = re.compile(rf"{_STEP}(?:\.{_STEP})*")
 _PART: Final = re.compile(r"([@a-z][A-Za-z0-9_]*)(?:\[([a-z][A-Za-z0-9_]*)=([A-Za-z0-9_.-]+)\])?")
 _NOTHING: Final = object()
+Cut = Callable[[Mapping[str, Any]], dict[str, Any]]
+_Part = Callable[[object], object]
 
 
 class BadPathError(ValueError):
@@ -42,12 +44,12 @@ class FieldPath:
 
 
 @dataclass(slots=True)
-class Node:
+class _Node:
     """What is given below one place of a record."""
 
     whole: bool = False
-    children: dict[str, "Node"] = field(default_factory=dict)
-    selected: list[tuple[str, str, "Node"]] = field(default_factory=list)
+    children: dict[str, "_Node"] = field(default_factory=dict)
+    selected: list[tuple[str, str, "_Node"]] = field(default_factory=list)
 
 
 def parse_path(text: str) -> FieldPath:
@@ -57,57 +59,79 @@ def parse_path(text: str) -> FieldPath:
     return FieldPath(text, tuple(Step(*found.groups()) for found in _PART.finditer(text)))
 
 
-def tree(paths: Iterable[FieldPath]) -> Node:
-    """Join paths into what :func:`give` follows."""
-    root = Node()
+def cutter(paths: Iterable[FieldPath]) -> Cut:
+    """Return what makes a new record with the given fields only: made once for a rule, called for each record."""
+    root = _Node()
     for path in paths:
         _add(root, path.steps)
-    return root
+    part = _part((root,))
+
+    def cut(record: Mapping[str, Any]) -> dict[str, Any]:
+        found = part(record)
+        return found if isinstance(found, dict) else {}
+
+    return cut
 
 
-def _add(node: Node, steps: Sequence[Step]) -> None:
+def _add(node: _Node, steps: Sequence[Step]) -> None:
     for step in steps:
-        node = node.children.setdefault(step.name, Node())
+        node = node.children.setdefault(step.name, _Node())
         if step.key is not None and step.code is not None:
-            inner = Node()
+            inner = _Node()
             node.selected.append((step.key, step.code, inner))
             node = inner
     node.whole = True
 
 
-def give(record: Mapping[str, Any], node: Node) -> dict[str, Any]:
-    """Return a new record with the given fields only."""
-    found = _cut(record, (node,))
-    return found if isinstance(found, dict) else {}
+def _part(nodes: Sequence[_Node]) -> _Part:
+    """Return what cuts a value; what is whole, or of one shape only, is found out here and not for each record."""
+    if any(node.whole for node in nodes):
+        return _as_it_is
+    of_object = _chosen(nodes) if any(node.selected for node in nodes) else _object(nodes)
+
+    def part(value: object) -> object:
+        if isinstance(value, dict):
+            return of_object(value)
+        if isinstance(value, list):
+            return [found for each in value if (found := part(each)) is not _NOTHING] or _NOTHING
+        return _NOTHING
+
+    return part
 
 
-def _cut(value: object, nodes: Sequence[Node]) -> object:
-    """Loops are written out: a first load cuts a million records, and a generator costs more than what it finds."""
-    for node in nodes:
-        if node.whole:
-            return value
-    if isinstance(value, list):
-        kept = [found for item in value if (found := _cut(item, nodes)) is not _NOTHING]
+def _chosen(nodes: Sequence[_Node]) -> _Part:
+    """Cut each object by the selections that hold for it, besides what is given of all."""
+    selected = [each for node in nodes for each in node.selected]
+    made: dict[tuple[int, ...], _Part] = {}  # few: one object has one code
+
+    def of_object(value: Any) -> object:  # noqa: ANN401  # an object of JSON
+        fits = tuple([place for place, (key, code, _) in enumerate(selected) if value.get(key) == code])
+        if fits not in made:
+            made[fits] = _object([*nodes, *(selected[place][2] for place in fits)])
+        return made[fits](value)
+
+    return of_object
+
+
+def _object(nodes: Sequence[_Node]) -> _Part:
+    if any(node.whole for node in nodes):
+        return _as_it_is
+    names = {name for node in nodes for name in node.children}
+    parts = {name: _part([node.children[name] for node in nodes if name in node.children]) for name in names}
+
+    def of_object(value: Any) -> object:  # noqa: ANN401  # as above
+        kept: dict[str, Any] = {}
+        for name, content in value.items():
+            part = parts.get(name)
+            if part is not None and (found := part(content)) is not _NOTHING:
+                kept[name] = found
         return kept or _NOTHING
-    return _cut_object(value, _chosen(value, nodes)) if isinstance(value, dict) else _NOTHING
+
+    return of_object
 
 
-def _chosen(value: Mapping[str, Any], nodes: Sequence[Node]) -> Sequence[Node]:
-    inner = [found for node in nodes if node.selected for key, code, found in node.selected if value.get(key) == code]
-    return [*nodes, *inner] if inner else nodes
-
-
-def _cut_object(value: dict[str, Any], nodes: Sequence[Node]) -> object:
-    for node in nodes:
-        if node.whole:
-            return value
-    kept: dict[str, Any] = {}
-    for key, content in value.items():
-        below = [node.children[key] for node in nodes if key in node.children]
-        found = _cut(content, below) if below else _NOTHING
-        if found is not _NOTHING:
-            kept[key] = found
-    return kept or _NOTHING
+def _as_it_is(value: object) -> object:
+    return value
 
 
 def withheld(targets: Iterable[str], given: Iterable[FieldPath]) -> tuple[str, ...]:

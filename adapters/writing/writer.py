@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from adapters.events import Event, EventsKey, Result
+from adapters.events.canonical import NOTHING
 from adapters.events.model import Status
 from adapters.events.store import milliseconds
 from adapters.mapping.intake import sources_of
@@ -54,7 +55,7 @@ class Writer:
         self.after: After | None = None  # called with the key of each record that was written, in the transaction
         self.others: dict[str, After] = {}  # the same for other services of the adapter, which ``tells`` names
         self.elsewhere: Elsewhere | None = None  # where rows are not in the database of the events
-        self.memory, self.statements = Memory(service, key), Statements(definition)
+        self.memory, self.statements = Memory(service, key, definition.own_number), Statements(definition)
         self.intake = Intake(definition)
         self.names = sources_of(definition.mapping.mapping)
 
@@ -159,7 +160,7 @@ class Writer:
             for find in self.definition.find
             if local is not None and find.field in local.values and (values := _values(local, find.field))
         }
-        return Incoming(event, milliseconds(at), gone=True, fields=fields)
+        return Incoming(event, milliseconds(at), True, NOTHING, fields)  # noqa: FBT003  # a named tuple's field
 
     def _attempt(
         self, connection: Connection, sender: str, events: Sequence[Event], at: datetime
@@ -215,7 +216,7 @@ class Writer:
             answers = self._apply(chunk, sender, new, spoiled)
             chunk.flush()
             self.memory.forget(connection, again)
-            self.memory.answer(connection, tuple(answers.items()), sender, milliseconds(at))
+            self.memory.answer(connection, answers.items(), sender, milliseconds(at))
         done |= answers
         return [done[word] for word in words], chunk.touched
 
@@ -234,7 +235,7 @@ class Writer:
             found = self.intake.read(event, milliseconds(event.at))
         except Rejected as error:
             return rejected(event, str(error))
-        return Result(event.event_id, Status.SUCCEEDED, NOT_FOR_US) if found is None else found
+        return Result(event.event_id, Status.SUCCEEDED, NOT_FOR_US, noted=True) if found is None else found
 
     def _refuse(self, connection: Connection, sender: str, event: Event, error: Exception, at: datetime) -> Result:
         result, word = rejected(event, _why(error)), self.memory.word(sender, event.event_id)

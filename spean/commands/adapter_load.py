@@ -9,7 +9,8 @@ import asyncio
 from adapters.capture.firstload import FirstLoad, Loaded
 from adapters.capture.following import Following
 from adapters.capture.loading import Speed, load
-from serverkit import collector
+from adapters.outbox.waking import Waker
+from serverkit import memory
 from serverkit.logs import configure_logs
 from spean.commands.adapter_publishing import Publishing, publishing
 from spean.commands.progress import Bar
@@ -18,7 +19,7 @@ from spean.commands.progress import Bar
 def run(arguments: argparse.Namespace) -> int:
     """Load, and say how fast it was."""
     configure_logs()
-    collector.calm()
+    memory.calm()
     with publishing(arguments.config, arguments.service) as found:
         first = FirstLoad(found.publisher, arguments.subscription, sender_id=found.config.sender_id)
         if arguments.again:
@@ -46,6 +47,6 @@ async def _load(found: Publishing, first: FirstLoad, bar: Bar) -> Speed:
         def tell(loaded: Loaded) -> None:
             bar.show(loaded.looked_at, total)
 
-        return await load(found.store, first, tell)
+        return await load(found.store, first, Waker(), tell)
     finally:
         await found.source.close()

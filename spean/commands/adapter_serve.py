@@ -9,7 +9,7 @@ import sys
 
 from adapters.errors import ConfigError
 from adapters.serve import serve
-from serverkit import collector
+from serverkit import memory
 from serverkit.logs import configure_logs
 from spean.commands.common import serve_until_stopped, told
 
@@ -17,7 +17,7 @@ from spean.commands.common import serve_until_stopped, told
 def run(arguments: argparse.Namespace) -> int:
     """Serve adapters, one or several in this process, until SIGTERM or Ctrl-C."""
     configure_logs()
-    collector.calm()
+    memory.calm()
 
     async def adapters(stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as together:

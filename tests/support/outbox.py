@@ -163,7 +163,7 @@ async def running_relay(
     limits: Callable[[str], Limits] = lambda _: UNHURRIED,
     queue: MakeQueue | None = None,
     name: str = "access",
-    sign: Sign = dict,
+    sign: Sign | None = None,
 ) -> AsyncIterator[Bench]:
     """Run a relay until the block ends."""
     access = AccessStore(folder / f"{name}.sqlite", AccessKey(bytes(32)), access_days=1, transaction_days=1)

@@ -5,9 +5,8 @@ The consumer reads it from an HTTP request line, the provider from a signed head
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from xroad.errors import BadRequest, InvalidClientIdentifier, InvalidRequest
@@ -32,8 +31,7 @@ _AT_SUBSYSTEM = 7  # and the subsystem before the service
 _SHAPE = "/r1/INSTANCE/CLASS/MEMBER/SUBSYSTEM/SERVICE[/path][?query]"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A request target taken apart; `path`, `query` and `service_path` are as they came, not decoded."""
 
     path: str

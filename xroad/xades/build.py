@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,8 +27,7 @@ _FORBIDDEN = (*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE,
 _ESCAPES.update(dict.fromkeys(_FORBIDDEN, "\ufffd"))
 
 
-@dataclass(frozen=True, slots=True)
-class SignedPart:
+class SignedPart(NamedTuple):
     """A part of a message: its file name, its digest, and its type as told to whoever reads the signature."""
 
     name: str
@@ -35,8 +35,7 @@ class SignedPart:
     media_type: str = "text/xml"
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureData:
+class SignatureData(NamedTuple):
     """What goes over the wire and into the log: the signature and, in the chained form, its result and chain."""
 
     xml: bytes
@@ -44,17 +43,16 @@ class SignatureData:
     hash_chain: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unsigned:
+class Unsigned(NamedTuple):
     """A signature that lacks its value: sign `data_to_sign` with `algorithm`, then complete."""
 
     data_to_sign: bytes
     algorithm: SignatureAlgorithm
     hash_chain_result: bytes | None
     hash_chains: tuple[bytes, ...]
-    _before: str
-    _after: str
-    _curve_bits: int
+    before: str
+    after: str
+    curve_bits: int
 
     def complete(self, signature_value: bytes) -> SignatureData:
         """Put the token's value in: RSA as it is, ECDSA from DER to r||s; the data of the first or only message."""
@@ -63,8 +61,8 @@ class Unsigned:
     def complete_batch(self, signature_value: bytes) -> tuple[SignatureData, ...]:
         """As `complete`, for each message of a batch: the same signature, each with its own chain."""
         if self.algorithm.scheme == "ecdsa":
-            signature_value = ecdsa_der_to_raw(signature_value, self._curve_bits)
-        xml = f"{self._before}{_base64(signature_value)}{self._after}".encode()
+            signature_value = ecdsa_der_to_raw(signature_value, self.curve_bits)
+        xml = f"{self.before}{_base64(signature_value)}{self.after}".encode()
         if self.hash_chain_result is None:
             return (SignatureData(xml),)
         return tuple(SignatureData(xml, self.hash_chain_result, chain) for chain in self.hash_chains)

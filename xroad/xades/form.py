@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import NamedTuple
 
 from lxml import etree
 
@@ -46,8 +47,7 @@ class Located:
     time_stamps: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """One reference of the SignedInfo: an empty canonicalization means that the octets are taken as they are."""
 
     uri: str
@@ -56,8 +56,7 @@ class Reference:
     canonicalization: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class SignedInfo:
+class SignedInfo(NamedTuple):
     """What the signature value is over."""
 
     algorithm: SignatureAlgorithm
@@ -65,8 +64,7 @@ class SignedInfo:
     properties: Reference
 
 
-@dataclass(frozen=True, slots=True)
-class SignedProperties:
+class SignedProperties(NamedTuple):
     """What the signer says about itself: when, and with which certificate."""
 
     signing_time: datetime
@@ -74,8 +72,7 @@ class SignedProperties:
     certificate_digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A signature document with its signed octets, and what the SignedInfo says; nothing is verified.
 
     `properties_octets` are those that the reference leads to, or None when it leads elsewhere; `properties` is what

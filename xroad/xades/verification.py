@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from xroad.globalconf.snapshot import TrustSnapshot
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedSignature:
+class VerifiedSignature(NamedTuple):
     """A signature that held: `parts` are the digests that it covers, all of them and nothing else."""
 
     signer: ClientId
@@ -51,8 +50,7 @@ class VerifiedSignature:
     time_stamps: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Message:
+class _Message(NamedTuple):
     """What was received beside the signature."""
 
     parts: Mapping[str, bytes]

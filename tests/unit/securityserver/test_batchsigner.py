@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -85,7 +84,7 @@ async def test_a_message_of_a_batch_does_not_verify_with_the_chain_of_another() 
     messages = [message(number) for number in range(4)]
     signed = await asyncio.gather(*(signer.sign(key_of(), each) for each in messages))
     with pytest.raises(errors.XRoadError):
-        verify(replace(signed[2], hash_chain=signed[3].hash_chain), messages[2])
+        verify(signed[2]._replace(hash_chain=signed[3].hash_chain), messages[2])
     with pytest.raises(errors.XRoadError):
         verify(signed[2], messages[3])
 
@@ -215,5 +214,5 @@ async def test_a_turn_that_comes_as_its_heir_leaves_goes_to_the_next(monkeypatch
 async def test_a_batch_carries_the_latest_time_and_responses() -> None:
     signer = BatchSigner(Token(2 * SLOW_SECONDS))
     times = [AT, AT + timedelta(milliseconds=30), AT + timedelta(milliseconds=10)]
-    signed = await asyncio.gather(*(signer.sign(key_of(), replace(message(), at=each)) for each in times))
+    signed = await asyncio.gather(*(signer.sign(key_of(), message()._replace(at=each)) for each in times))
     assert verify(signed[2], message()).signing_time == times[1]

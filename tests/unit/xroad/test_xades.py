@@ -144,7 +144,7 @@ def test_a_batch_gives_each_message_its_own_chain() -> None:
 
 def test_parts_must_be_those_of_a_message() -> None:
     sample = signed()
-    wrong = [replace(sample.parts[0], name="/etc/passwd")]
+    wrong = [sample.parts[0]._replace(name="/etc/passwd")]
     with pytest.raises(ValueError, match="parts of a message"):
         xades.prepare(wrong, sample.member.certificate, [], [], ECDSA_SHA512, AT)
     with pytest.raises(ValueError, match="parts of a message"):
@@ -176,7 +176,7 @@ def test_a_body_added_to_a_message_without_one_is_refused() -> None:
 
 def test_a_body_added_to_a_chained_message_is_refused() -> None:
     sample = signed(chained=True)
-    more = [*sample.parts, replace(sample.parts[1], name="/attachment2")]
+    more = [*sample.parts, sample.parts[1]._replace(name="/attachment2")]
     with pytest.raises(errors.MalformedSignature) as caught:
         sample.verify(parts=more)
     assert caught.value.bare_code == "MalformedSignature.HashChainUnusedInputs"

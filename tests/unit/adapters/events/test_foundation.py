@@ -1,5 +1,6 @@
 """What all of events stands on: tables that are guests in a database, sealed rows, names of services."""
 
+import hmac
 import os
 import sqlite3
 from pathlib import Path
@@ -7,14 +8,16 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import insert, make_url, select
 
 from adapters.errors import ConfigError, EventsError
-from adapters.events import EventsKey, ServiceAddress, load_events_key, open_events
+from adapters.events import EventsKey, ServiceAddress, keys, load_events_key, open_events
 from adapters.events.migrations import EVENTS
 from adapters.events.naming import BadAddress
 from adapters.events.tables import META, POSITION
-from adapters.secretkeys import make_key
+from adapters.secretkeys import KeyedHash, make_key
 from serverkit.database import Database, open_guest
 from xroad.identifiers import ClientId
 
@@ -93,6 +96,25 @@ async def test_a_database_that_refuses_says_nothing_of_values(tmp_path: Path) ->
 def test_a_database_that_cannot_be_opened_is_an_error_with_a_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"events\.database"):
         open_events(url(tmp_path / "none" / "events.sqlite"), KEY, config="adapter.yaml")
+
+
+@given(key=st.binary(min_size=1, max_size=200), parts=st.lists(st.text(max_size=80), min_size=1, max_size=5))
+def test_a_keyed_hash_is_hmac_of_the_parts_and_their_lengths(key: bytes, parts: list[str]) -> None:
+    text = "\0".join(f"{len(each)}:{each}" for each in parts)
+    assert KeyedHash(key)(*parts) == hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
+
+
+@pytest.mark.parametrize("size", [0, 1, 505, 506, 507, 5_000])
+def test_what_is_sealed_is_packed_only_where_that_saves(size: int) -> None:
+    sealed = KEY.seal(["x" * size, 1.5])
+    assert KEY.unseal(sealed) == ["x" * size, 1.5]
+    assert len(sealed) < 600
+
+
+def test_what_was_packed_though_it_is_short_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of an adapter before this one."""
+    monkeypatch.setattr(keys, "_SHORT", 0)
+    assert KEY.plain(KEY.seal_plain(b"{}")) == b"{}"
 
 
 def test_what_is_sealed_is_read_with_its_key_alone() -> None:

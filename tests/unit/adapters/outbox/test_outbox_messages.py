@@ -1,5 +1,6 @@
 """The message that leaves, and which rows its answer speaks of."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,13 +17,15 @@ STRANGE = {"reference_id": "of somebody else", "status": "rjct"}
 
 
 def batch(kind: str, *bodies: dict[str, Any]) -> Batch:
-    rows = tuple(Waiting(number, 0, body, None, recorded=False) for number, body in enumerate(bodies, 1))
+    rows = tuple(
+        Waiting(number, 0, json.dumps(body).encode(), None, recorded=False) for number, body in enumerate(bodies, 1)
+    )
     return Batch("m-1", False, kind, "registration", RECEIVER, "/registry/notify", None, 0, None, rows)  # noqa: FBT003
 
 
 def test_several_events_are_one_notification_of_the_standard() -> None:
     bodies = [outgoing(each).body for each in "ab"]
-    document = messages.document(batch("notify", *bodies), sender_id=SENDER, at=AT)
+    document = json.loads(messages.document(batch("notify", *bodies), sender_id=SENDER, at=AT))
     contracts.validate("dci/async-notify", "1.0.0", document)
     header = document["header"]
     assert (header["message_id"], header["sender_id"], header["receiver_id"]) == (
@@ -34,7 +37,7 @@ def test_several_events_are_one_notification_of_the_standard() -> None:
 
 def test_a_whole_message_leaves_as_it_is() -> None:
     body = {"header": {"message_id": "m-1"}, "message": {"x": 1}}
-    assert messages.document(batch("on-search", body), sender_id=SENDER, at=AT) == body
+    assert json.loads(messages.document(batch("on-search", body), sender_id=SENDER, at=AT)) == body
 
 
 def test_results_that_tell_something_are_kept_with_their_rows() -> None:
