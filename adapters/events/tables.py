@@ -160,7 +160,7 @@ SYNCED: Final = Table(  # what a writer last took from a sender, to tell a local
     Column("sealed", LargeBinary, nullable=False),  # what was written of each field, and the sender's time of it
     Column(
         "link", LargeBinary(32), nullable=True, index=True
-    ),  # of the number by which it is found, were it gone; NULL where ``person`` is
+    ),  # of its number, were it gone; NULL where `person` is it
     Column("digest", LargeBinary(32), nullable=False),  # of the record as it was sent
     Column("sender", String(_ADDRESS), nullable=False),
     Column("event_at", BigInteger, nullable=False),  # the sender's time of the newest event applied
