@@ -250,7 +250,8 @@ class Desk:
     async def _notify(self, arrival: Arrival) -> Reply:
         receiver = receiving.check_sender(self.receiver, arrival.caller.client)
         message = arrival.message
-        read = receiving.notified(message.body[arrival.operation.part], message.asked.version)
+        items, version = message.body[arrival.operation.part], message.asked.version
+        read = await self.store.beside(lambda: receiving.notified(items, version))
         results = await self.store.write(lambda connection: self._apply(connection, arrival, receiver, read))
         return acks.applied(arrival.correlation, results, **_counts(results))
 

@@ -6,7 +6,7 @@ as it was, and is tried again when it changes or the mapping does.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -111,7 +111,7 @@ class Batch:
             self.same.append(person)
             return
         before = None if row is None else row.open(self.of.key)
-        self.steps.append(Step(before, replace(self._after(person, now, name, records, before), text=text)))
+        self.steps.append(Step(before, self._after(person, now, name, records, before, text)))
 
     def _standard(self, row: Stored | None, local: Record | RefusedRecord | None) -> dict[str, Record]:
         if isinstance(local, RefusedRecord):
@@ -121,15 +121,23 @@ class Batch:
         return {} if local is None else self.versions(local)
 
     def _after(
-        self, person: bytes, now: bytes, name: str, records: Mapping[str, Record], before: Known | None
+        self,
+        person: bytes,
+        now: bytes,
+        name: str,
+        records: Mapping[str, Record],
+        before: Known | None,
+        text: bytes | None,
     ) -> Known:
         """A record's changes have times that grow, also when the clock was set back: receivers go by them."""
         at = milliseconds(self.of.at)
         number = self.of.number or 0
         if before is None:
-            return Known(person, now, name, records, at, 1, round=number)
+            return Known(person, now, name, records, at, 1, round=number, text=text)
         later = max(at, milliseconds(moment(before.at) + _LATER))
-        return Known(person, now, name, records, later, before.count + 1, before.told, max(number, before.round))
+        return Known(
+            person, now, name, records, later, before.count + 1, before.told, max(number, before.round), text=text
+        )
 
     def remember(self) -> None:
         """Write the batch."""

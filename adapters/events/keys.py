@@ -18,8 +18,9 @@ from adapters.secretkeys import KeyedHash, derive, read_key
 
 _NONCE_BYTES: Final = 12
 _FAST: Final = 1  # zlib: records of one kind shrink to a third, in some 20 microseconds
-_SHORT: Final = 512  # bytes: of fewer, packing saves little and costs more than all else of sealing
-_PACKED: Final = b"x"  # what zlib begins with, and no JSON does
+_SHORT: Final = 512  # bytes: of fewer, shrinking saves little and costs more than all else of sealing
+_SMALL: Final = 4096  # bytes: a window of 12 bits
+_SHRUNK: Final = (b"x", b"H")  # what zlib begins with, for either window, and no JSON does
 # What comes here was parsed from JSON or is made of rows: nothing in it holds itself.
 _write: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 # Above any message that is taken in: a row that grows beyond it was not written here.
@@ -49,8 +50,7 @@ class EventsKey:
     def seal_plain(self, plain: bytes) -> bytes:
         """Encrypt a JSON value that is written already."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        packed = zlib.compress(plain, _FAST) if len(plain) >= _SHORT else plain
-        return nonce + self._seal.encrypt(nonce, packed, None)
+        return nonce + self._seal.encrypt(nonce, _packed(plain), None)
 
     def unseal(self, data: bytes) -> Any:  # noqa: ANN401  # what was sealed
         """Return what :meth:`seal` was given; raises :class:`EventsError` when it was sealed with another key."""
@@ -64,7 +64,17 @@ class EventsKey:
             raise EventsError(
                 "a row was sealed with another events key: put the key file back that it was written with"
             ) from error
-        return zlib.decompressobj().decompress(packed, _MAX_PLAIN) if packed.startswith(_PACKED) else packed
+        return zlib.decompressobj().decompress(packed, _MAX_PLAIN) if packed.startswith(_SHRUNK) else packed
+
+
+def _packed(plain: bytes) -> bytes:
+    """Shrink what is not short; one record with tables of its size and the code that the format has ready, fast."""
+    if len(plain) < _SHORT:
+        return plain
+    if len(plain) > _SMALL:
+        return zlib.compress(plain, _FAST)
+    shrinking = zlib.compressobj(_FAST, zlib.DEFLATED, wbits=12, memLevel=5, strategy=zlib.Z_FIXED)
+    return shrinking.compress(plain) + shrinking.flush()
 
 
 def load_events_key(path: Path, *, config: str) -> EventsKey:

@@ -20,7 +20,7 @@ from adapters.mapping.model import (
     ValueRule,
     join,
 )
-from adapters.mapping.paths import Read, Record, Write, WrongShape, list_maker, reader, writer
+from adapters.mapping.paths import Read, Record, WrongShape, list_maker, reader, writer
 from adapters.mapping.transforms import (
     NORMALISE,
     TAKES_LIST,
@@ -64,13 +64,24 @@ def compile_rules(mapping: Mapping, rules: tuple[Rule, ...], base: str = "", wat
 def _compile(mapping: Mapping, rule: Rule, base: str, watch: Watch | None) -> Run:
     match rule:
         case ConstantRule(to=to, value=value):
-            write = writer(to)
-            return _seen(lambda _scope, target: write(target, value), rule, base, watch)
+            return _seen(_constant(to, value), rule, base, watch)
         case ValueRule():
             path = ", ".join(join(base, each) for each in rule.sources)
             return _seen(_compile_value(mapping, rule, path, watch), rule, path, watch)
         case NestedRule():
             return _compile_nested(mapping, rule, base, watch)
+
+
+def _constant(to: str, value: Any) -> Run:  # noqa: ANN401  # as the mapping has it
+    write = writer(to)
+
+    def run(_scope: Any, target: Record) -> None:  # noqa: ANN401  # as above
+        write(target, value)
+
+    def run_member(_scope: Any, target: Record) -> None:  # noqa: ANN401  # as above
+        target[to] = value
+
+    return run if "." in to else run_member
 
 
 def _seen(run: Run, rule: ValueRule | ConstantRule, path: str, watch: Watch | None) -> Run:
@@ -85,53 +96,38 @@ def _seen(run: Run, rule: ValueRule | ConstantRule, path: str, watch: Watch | No
 
 
 def _compile_value(mapping: Mapping, rule: ValueRule, path: str, watch: Watch | None) -> Run:
+    """Read, go through the steps, apply the policy to what is absent, write.
+
+    A rule that normalises may also write the text as it came, where that is another one.
+    """
     read, write = _values_reader(rule), writer(rule.to)
     steps = tuple(_step(mapping, rule, place, path, watch) for place in range(len(rule.transforms)))
     settle = _settler(mapping, rule.label, path, rule.policy)
+    write_received = None if rule.received is None else writer(rule.received)
+    normalising = None if rule.received is None else steps[[e.name for e in rule.transforms].index(NORMALISE)]
 
     def run(scope: Any, target: Record) -> None:  # noqa: ANN401  # as above
+        received = normal = None
         try:
             value = read(scope)
             for step in steps:
                 if value is MISSING or value is None or value == "":
                     break
-                value = step(value)
+                if step is normalising and normal is None:
+                    received = value
+                    value = normal = step(value)
+                else:
+                    value = step(value)
         except (TransformError, WrongShape) as error:
             raise _record_error(mapping, rule.label, path, error) from None
         if value is MISSING or value is None or value == "":
             value = settle(value)
-            if value is _NOTHING:
-                return
-        write(target, value)
+        if value is not _NOTHING:
+            write(target, value)
+        if write_received is not None and normal and normal != received:
+            write_received(target, received)
 
-    if rule.received is None:
-        return run
-    return _keeping(mapping, rule, path, (read, steps, writer(rule.received)), run)
-
-
-def _keeping(
-    mapping: Mapping, rule: ValueRule, path: str, parts: tuple[Read, tuple[Step, ...], Write], run: Run
-) -> Run:
-    """Let a rule also write the text as it came, where normalising changed it to another one."""
-    read, steps, write_received = parts
-    place = [each.name for each in rule.transforms].index(NORMALISE)
-    before, normalise = steps[:place], steps[place]
-
-    def keep(scope: Any, target: Record) -> None:  # noqa: ANN401  # as above
-        run(scope, target)
-        try:
-            value = read(scope)
-            for step in before:
-                if value is MISSING or value is None or value == "":
-                    return
-                value = step(value)
-            normal = value if value is MISSING or value is None or value == "" else normalise(value)
-        except (TransformError, WrongShape) as error:
-            raise _record_error(mapping, rule.label, path, error) from None
-        if normal not in {value, ""}:
-            write_received(target, value)
-
-    return keep
+    return run
 
 
 def _step(mapping: Mapping, rule: ValueRule, place: int, path: str, watch: Watch | None) -> Step:

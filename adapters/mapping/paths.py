@@ -142,15 +142,16 @@ def _says(value: Any, keys: tuple[str, ...], code: str) -> bool:  # noqa: ANN401
 def writer(path: str) -> Write:
     """Return what writes at a path, making the objects on the way."""
     *parents, last = path.split(".")
-    if not parents:
-        return lambda target, value: target.__setitem__(last, value)
+
+    def write_member(target: Record, value: Any) -> None:  # noqa: ANN401  # as above
+        target[last] = value
 
     def write(target: Record, value: Any) -> None:  # noqa: ANN401  # as above
         for part in parents:
             target = target.setdefault(part, {})
         target[last] = value
 
-    return write
+    return write if parents else write_member
 
 
 def list_maker(path: str) -> Callable[[Record], list[Record]]:

@@ -14,7 +14,7 @@ from adapters.source.definition import Field, Many, One, SqlDefinition
 from adapters.source.filters import Filter
 from adapters.source.protocol import Record
 from adapters.source.render import fitting_statement, keys_statement, next_keys_statement, table_of
-from adapters.source.values import plain
+from adapters.source.values import AS_THEY_ARE, plain
 
 
 def records_of(source: SqlDefinition, connection: Connection, keys: Sequence[str]) -> dict[str, Record]:
@@ -86,8 +86,13 @@ def _by_key(connection: Connection, one: One, keys: set[Any]) -> dict[Any, Recor
 def _object(fields: Sequence[Field], values: Sequence[Any]) -> Record:
     record: Record = {}
     for field, value in zip(fields, values, strict=True):
-        if value is not None or not field.null_is_missing:
-            _put(record, field.path, plain(value))
+        if value is None and field.null_is_missing:
+            continue
+        made = value if type(value) in AS_THEY_ARE else plain(value)
+        if "." in field.path:
+            _put(record, field.path, made)
+        else:
+            record[field.path] = made
     return record
 
 

@@ -136,8 +136,11 @@ def _roots(source: SqlDefinition) -> Select[Any]:
 
 
 def _is_one_of(name: str, keys: Sequence[str]) -> ColumnElement[bool]:
-    """Bind without a type: the database reads the text as what its column holds, a number too."""
-    return column(name).in_([bindparam(None, each, type_=NullType(), unique=True) for each in keys])
+    """Bind without a type: the database reads the text as what its column holds, a number too.
+
+    All keys are one parameter until the statement is sent: five hundred of them would cost more than the records.
+    """
+    return column(name).in_(bindparam(None, list(keys), type_=NullType(), unique=True, expanding=True))
 
 
 def sample_statement(source: SqlDefinition, attribute: Attribute) -> Select[Any]:

@@ -13,13 +13,13 @@ from uuid import UUID
 
 from adapters.errors import RecordUnreadable
 
-_AS_THEY_ARE: Final = frozenset({str, int, float, bool, type(None), dict, list})
+AS_THEY_ARE: Final = frozenset({str, int, float, bool, type(None), dict, list})  # types of values that JSON has
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401  # whatever a driver gives
     """Return a value as JSON has it; raises :class:`RecordUnreadable` for one that JSON has not."""
     kind = type(value)
-    if kind in _AS_THEY_ARE:
+    if kind in AS_THEY_ARE:
         return value
     try:
         return _PLAIN[kind](value)

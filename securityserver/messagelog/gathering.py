@@ -1,9 +1,11 @@
 """Gathers the rows that an event loop wants written, and hands them to the writer batch by batch.
 
 It refuses to know what the writer does with them. `MessageLog.append` adds; the next batch goes to the writer when the
-loop has told the last one, so that a busy loop makes few large commits, and an idle one waits for nothing.
+loop has told the last one, or a moment later, so that a busy loop makes few large commits; who comes alone waits for
+nothing.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -15,6 +17,9 @@ from xroad.errors import LoggingFailed
 _ALONE: Final = 1
 # So many make a commit cheap enough: to wait for more would have all exchanges in step, and the other server idle.
 _ENOUGH: Final = 8
+# Who had company before waits so long for it again: a commit of five costs hardly more than one of two, and at each the
+# two threads wait for each other.
+COMPANY_SECONDS: Final = 0.002
 
 
 class Gathering:
@@ -34,7 +39,7 @@ class Gathering:
         return len(self._waiting)
 
     def add(self, pending: Pending) -> None:
-        """Take a row: the writer gets it now, with this turn of the loop, or after the batch that it has."""
+        """Take a row: the writer gets it now, with this turn of the loop, or with others after the last batch."""
         self._waiting.append(pending)
         if self._under_way:
             if len(self._waiting) >= _ENOUGH:
@@ -51,7 +56,7 @@ class Gathering:
         while self._waiting:
             self._hand_over()
 
-    def _hand_over(self, _told: object = None) -> None:
+    def _hand_over(self) -> None:
         batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
         self._under_way = bool(batch)
         if not batch:
@@ -62,7 +67,13 @@ class Gathering:
         except LoggingFailed as error:
             self._refuse([*batch, *self._waiting], error)
         else:
-            batch[-1].outcome.add_done_callback(self._hand_over)
+            batch[-1].outcome.add_done_callback(self._told)
+
+    def _told(self, outcome: asyncio.Future[int]) -> None:
+        if self._last == _ALONE or len(self._waiting) >= _ENOUGH:
+            self._hand_over()
+        else:
+            outcome.get_loop().call_later(COMPANY_SECONDS, self._hand_over)
 
     def _refuse(self, rows: Sequence[Pending], error: LoggingFailed) -> None:
         self._waiting, self._under_way = [], False

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from securityserver.messagelog import gathering as module
 from securityserver.messagelog.gathering import Gathering
 from securityserver.messagelog.pending import Pending
 from xroad.errors import LoggingFailed
@@ -40,6 +41,13 @@ async def turn() -> None:
         await asyncio.sleep(0)
 
 
+@pytest.fixture(params=["soon", "never"])
+def company(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have the wait for company over soon, or never while the test runs."""
+    monkeypatch.setattr(module, "COMPANY_SECONDS", {"soon": 0.001, "never": 3600.0}[request.param])
+    return str(request.param)
+
+
 async def test_who_comes_alone_is_not_held() -> None:
     taker = Taker()
     gathering = Gathering(taker.submit)
@@ -72,14 +80,52 @@ async def test_a_batch_that_is_large_enough_waits_for_nobody() -> None:
     assert taker.sizes == [1, 8, 8, 3]
 
 
-async def test_after_a_crowd_a_turn_of_the_loop_is_awaited() -> None:
-    taker = Taker()
-    gathering = Gathering(taker.submit)
+async def crowded(gathering: Gathering, taker: Taker) -> None:
+    """Have a batch of two told."""
     for _ in range(3):
         gathering.add(pending())
-    taker.answer()
+    for _ in range(2):
+        taker.answer()
+        await turn()
+    assert taker.sizes == [1, 2]
+
+
+async def test_after_a_crowd_company_is_waited_for(company: str) -> None:
+    taker = Taker()
+    gathering = Gathering(taker.submit)
+    await crowded(gathering, taker)
+    gathering.add(pending())
+    await asyncio.sleep(0.002)
     await turn()
-    taker.answer()
+    assert taker.sizes == ([1, 2, 1] if company == "soon" else [1, 2])
+
+
+@pytest.mark.parametrize("company", ["never"], indirect=True)
+async def test_after_a_crowd_enough_wait_for_nobody(company: str) -> None:
+    taker = Taker()
+    gathering = Gathering(taker.submit)
+    await crowded(gathering, taker)
+    for _ in range(8):
+        gathering.add(pending())
+    assert taker.sizes == [1, 2, 8]
+
+
+@pytest.mark.parametrize("company", ["never"], indirect=True)
+async def test_after_a_crowd_the_end_waits_for_nobody(company: str) -> None:
+    taker = Taker()
+    gathering = Gathering(taker.submit)
+    await crowded(gathering, taker)
+    gathering.add(pending())
+    gathering.hand_over_all()
+    assert taker.sizes == [1, 2, 1]
+
+
+@pytest.mark.parametrize("company", ["soon"], indirect=True)
+async def test_when_nobody_came_after_a_crowd_a_turn_of_the_loop_is_awaited(company: str) -> None:
+    taker = Taker()
+    gathering = Gathering(taker.submit)
+    await crowded(gathering, taker)
+    await asyncio.sleep(0.002)
     await turn()
     gathering.add(pending())
     gathering.add(pending())

@@ -190,6 +190,19 @@ def test_a_search_by_id_looks_into_the_days_that_have_it(database: Database, wan
     assert "log_record_20260701" in scans[0]
 
 
+def test_a_search_that_is_made_again_and_again_still_looks_into_its_days_only(database: Database) -> None:
+    if not database.is_postgresql:
+        return
+    with database.reading() as connection:
+        bounded = search._bounded(connection, Wanted(query_id=made.query_id(5)))
+        assert bounded is not None
+        for _ in range(12):  # after five the driver prepares it; after five more the server would plan for any values
+            connection.execute(search.query(bounded, None, 50, "postgresql")).all()
+        days = "SELECT count(*) FROM pg_locks JOIN pg_class ON relation = pg_class.oid"
+        found = connection.execute(sa.text(f"{days} WHERE relname ~ '^log_record_[0-9]+$'")).scalar_one()
+        assert found == 1
+
+
 def test_a_request_id_is_found_by_its_constraint(database: Database) -> None:
     lines = plan(database, Wanted(request_id="x", client=made.BUSY))
     assert "request_id" in " ".join(line for line in lines if "INDEX" in line or "Index Cond" in line)

@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 import contracts
+from adapters.capture import loading
 from adapters.capture.firstload import FirstLoad, Next
 from adapters.capture.following import Following
 from adapters.errors import CaptureStopped
+from adapters.events.tables import OUTBOX
+from adapters.outbox import rows
+from adapters.outbox.config import Limits
+from adapters.outbox.waking import Waker
 from tests.support.publishing import AT, CLIENT, Little, little
 
 LOAD = {"chunk": 4, "waiting": 2}
@@ -124,6 +129,33 @@ def test_a_load_with_a_filter_looks_at_all_and_sends_what_fits(tmp_path: Path, a
         registry.run("DELETE FROM person WHERE num IN (3, 4)")
         registry.look(3, 4)
         assert [each.event_type for each in registry.sent()[-1:]] == ["REMOVE"]
+
+
+def test_a_load_goes_on_as_soon_as_something_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks for room for an hour: what was sent must be heard."""
+    monkeypatch.setattr(loading, "_FULL_SECONDS", 3600)
+
+    async def run_while_sent(registry: Little, first: FirstLoad) -> loading.Speed:
+        left = Waker()
+        left.bind()
+        registry.store.when_left(left.ring)
+        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(loading.load(registry.store, first, left))
+            while not running.done():
+                await asyncio.sleep(0.01)
+                await registry.store.write(lambda each: send_one(registry, each))
+        return running.result()
+
+    with loaded(tmp_path, f"sqlite:///{tmp_path / 'r.sqlite'}", 30) as (registry, first):
+        assert asyncio.run(run_while_sent(registry, first)).records == 30
+        assert len({each.event_id for each in registry.sent()}) == 30
+
+
+def send_one(registry: Little, connection: Connection) -> None:
+    receiver = connection.execute(select(OUTBOX.c.receiver)).scalar()
+    batch = receiver and rows.take(connection, registry.store.key, receiver, limits=Limits(), now=2**50)
+    if batch:
+        rows.sent(connection, registry.store.key, batch, {}, now=2**50)
 
 
 def test_a_load_waits_for_the_first_comparison(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import hmac
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from adapters.events.naming import BadAddress
 from adapters.events.tables import META, POSITION
 from adapters.secretkeys import KeyedHash, make_key
 from serverkit.database import Database, open_guest
+from serverkit.postgresql import lock_migrations
 from xroad.identifiers import ClientId
 
 KEY = EventsKey(bytes(range(32)))
@@ -63,6 +65,26 @@ def test_a_guest_leaves_its_host_as_it_was(tmp_path: Path) -> None:
         assert host.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         assert host.execute("PRAGMA application_id").fetchone() == (77,)
         assert host.execute("SELECT count(*) FROM family").fetchone() == (0,)
+
+
+def test_what_is_current_is_opened_beside_one_who_writes(tmp_path: Path) -> None:
+    """A whole comparison writes for minutes; a command beside it was told that the database is locked."""
+    file = tmp_path / "events.sqlite"
+    open_events(url(file), KEY, config="adapter.yaml").database.close()
+    with closing(sqlite3.connect(file, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        store = open_events(url(file), KEY, config="adapter.yaml")
+        assert store.read_now(lambda connection: connection.execute(select(POSITION)).all()) == []
+        store.database.close()
+
+
+def test_what_is_current_is_opened_beside_one_who_migrates_on_postgresql(postgresql_url: str) -> None:
+    open_events(postgresql_url, KEY, config="adapter.yaml").database.close()
+    other = open_guest(make_url(postgresql_url), EVENTS)
+    with other.transaction() as connection:
+        lock_migrations(connection)
+        open_events(postgresql_url, KEY, config="adapter.yaml").database.close()
+    other.close()
 
 
 def test_a_new_file_is_its_owners(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import itertools
+import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -79,6 +80,135 @@ async def test_a_message_goes_no_faster_than_its_receiver_bears(store: EventsSto
 
     put_now(store, [outgoing(f"{number}", person=f"{number}") for number in range(4)])
     async with running_relay(store, tmp_path, Timed(), limits=lambda _: Limits(per_second=20, events=1)) as bench:
+        await bench.until_over()
+    assert all(after - before >= 0.049 for before, after in itertools.pairwise(times))
+
+
+class Busy(Receiver):
+    """A receiver that says how many messages it has in its hands, and about whom; it lets go of them when it may."""
+
+    def __init__(self, *behaviour: Any) -> None:
+        super().__init__(*behaviour)
+        self.hands: list[set[str]] = []
+        self.most = 0
+        self.together: list[set[str]] = []
+        self.let_go = asyncio.Event()
+
+    async def send(self, receiver: str, path: str, message_id: str, body: bytes) -> Answer | Trouble:
+        message = json.loads(body)["message"]
+        persons = {each["data"]["person"] for each in message.get("notify_event", ())}
+        self.together += [each & persons for each in self.hands]
+        self.hands.append(persons)
+        self.most = max(self.most, len(self.hands))
+        try:
+            await self.let_go.wait()
+            return await super().send(receiver, path, message_id, body)
+        finally:
+            self.hands.remove(persons)
+
+
+async def test_two_messages_are_under_way_about_other_persons(store: EventsStore, tmp_path: Path) -> None:
+    receiver = Busy()
+    receiver.let_go.set()
+    put_now(store, [outgoing("first", person="0")])
+    async with running_relay(store, tmp_path, receiver) as bench:
+        await bench.until_over()
+        receiver.let_go.clear()
+        things = [outgoing(f"{turn}-{person:02}", person=f"{person}") for turn in "ab" for person in range(30)]
+        await asyncio.to_thread(put_now, store, things)
+        await bench.until(lambda: len(receiver.hands) == embedded.AT_ONCE)
+        await asyncio.sleep(0.1)
+        receiver.let_go.set()
+        await bench.until_over()
+    assert receiver.most == embedded.AT_ONCE == 2
+    assert not any(receiver.together)  # nobody was in two of them
+    for person in range(30):
+        assert [each for each in references(receiver) if each.endswith(f"-{person:02}")] == [
+            f"a-{person:02}", f"b-{person:02}",
+        ]  # fmt: skip
+
+
+async def test_chunks_of_a_first_load_are_under_way_together(store: EventsStore, tmp_path: Path) -> None:
+    receiver = Busy()
+    receiver.let_go.set()
+    chunks = [
+        outgoing(f"{n}", person=None, kind="load", body={"header": {"message_id": f"one-{n}"}, "message": {}})
+        for n in range(4)
+    ]
+    put_now(store, chunks[:1])
+    async with running_relay(store, tmp_path, receiver) as bench:
+        await bench.until_over()
+        receiver.let_go.clear()
+        await asyncio.to_thread(put_now, store, chunks[1:])
+        await bench.until(lambda: len(receiver.hands) == embedded.AT_ONCE)
+        receiver.let_go.set()
+        await bench.until_over()
+    assert sorted(receiver.messages) == [f"one-{n}" for n in range(4)]
+
+
+async def test_a_receiver_in_trouble_has_one_message_at_a_time(store: EventsStore, tmp_path: Path) -> None:
+    answers: list[Any] = [Answer(503, b"")] * 9
+    receiver = Busy(lambda _r, _d, when: answers.pop() if when == "before" and answers else None)
+    receiver.let_go.set()
+    put_now(store, [outgoing(f"{number}", person=f"{number}") for number in range(30)])
+    most_in_trouble = 0
+
+    def in_trouble() -> bool:
+        nonlocal most_in_trouble
+        most_in_trouble = max(most_in_trouble, receiver.most)
+        return not answers
+
+    async with running_relay(store, tmp_path, receiver) as bench:
+        await bench.until(in_trouble)
+        await bench.until_over()
+    assert most_in_trouble == 1
+    assert len(receiver.applied) == 30
+
+
+async def test_messages_that_were_under_way_at_the_end_go_again_as_they_were(
+    store: EventsStore, tmp_path: Path
+) -> None:
+    """Both were taken, and the process ended before it heard: the same rows under the same names, and no other."""
+
+    class Deaf(Busy):
+        async def send(self, receiver: str, path: str, message_id: str, body: bytes) -> Answer | Trouble:
+            answer = await Receiver.send(self, receiver, path, message_id, body)
+            if not self.let_go.is_set():
+                self.hands.append({message_id})
+                await asyncio.sleep(3600)
+            return answer
+
+    receiver = Deaf()
+    receiver.let_go.set()
+    put_now(store, [outgoing("first", person="x")])
+    async with running_relay(store, tmp_path, receiver) as bench:
+        await bench.until_over()
+        receiver.let_go.clear()
+        await asyncio.to_thread(put_now, store, [outgoing(f"{number}", person=f"{number}") for number in range(14)])
+        await bench.until(lambda: len(receiver.hands) == 2)
+    receiver.let_go.set()
+    async with running_relay(store, tmp_path, receiver) as bench:
+        await bench.until_over()
+    told: dict[str, set[str]] = {}
+    for _receiver, message_id, document in receiver.sent:
+        events = "+".join(each["reference_id"] for each in document["message"]["notify_event"])
+        told.setdefault(message_id, set()).add(events)
+    assert len(receiver.sent) == 5
+    assert sorted(len(each) for each in told.values()) == [1, 1, 1]
+    assert sorted(references(receiver)) == sorted(["first", *map(str, range(14))])
+
+
+async def test_two_under_way_go_no_faster_than_the_receiver_bears(store: EventsStore, tmp_path: Path) -> None:
+    times: list[float] = []
+
+    class Slow(Receiver):
+        async def send(self, receiver: str, path: str, message_id: str, body: bytes) -> Answer | Trouble:
+            times.append(time.monotonic())
+            await asyncio.sleep(0.15)
+            return await super().send(receiver, path, message_id, body)
+
+    put_now(store, [outgoing(f"{number}", person=f"{number}") for number in range(6)])
+    async with running_relay(store, tmp_path, Slow(), limits=lambda _: Limits(per_second=20, events=1)) as bench:
         await bench.until_over()
     assert all(after - before >= 0.049 for before, after in itertools.pairwise(times))
 

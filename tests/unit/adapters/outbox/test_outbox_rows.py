@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from adapters.errors import EventsError
-from adapters.events import EventsKey, EventsStore
+from adapters.events import EventsKey, EventsStore, Outgoing
 from adapters.events.store import milliseconds
 from adapters.events.tables import OUTBOX
 from adapters.outbox import overview, rows
@@ -115,6 +115,73 @@ def test_anything_but_a_notification_is_a_message_of_its_own_and_keeps_its_ident
     found = take(store)
     assert found is not None
     assert (found.message_id, len(found.rows)) == ("m-1", 1)
+
+
+def chunk(key: str, load: str, number: int) -> Outgoing:
+    body = {"header": {"message_id": f"{load}-{number}"}, "message": {}}
+    return outgoing(key, person=None, kind=rows.LOAD, body=body)
+
+
+def test_beside_what_is_under_way_go_other_persons_only(store: EventsStore) -> None:
+    put_now(store, [outgoing(f"{person}{turn}", person=person) for turn in (1, 2) for person in "abcd"])
+    first = take(store)
+    assert first is not None
+    assert taken(store, under_way=[first]) == ["d1"]
+    finish(store, first)
+    assert taken(store) == ["d1"]  # in its own message, which was chosen before
+    finish(store, take(store))
+    assert taken(store) == ["a2", "b2", "c2"]
+
+
+def test_chunks_of_one_first_load_go_together_and_those_of_another_wait(store: EventsStore) -> None:
+    """Each has other persons; another load may be of the same ones, at another moment."""
+    put_now(store, [chunk("a", "one", 0), chunk("b", "one", 1), chunk("c", "other", 0)])
+    first = take(store)
+    assert first is not None
+    second = take(store, under_way=[first])
+    assert (second and second.message_id) == "one-1"
+    assert take(store, under_way=[first, second]) is None
+    assert [each.message for each in table(store)] == ["one-0", "one-1", None]
+    finish(store, first)
+    finish(store, second)
+    assert (found := take(store)) is not None
+    assert found.message_id == "other-0"
+
+
+@pytest.mark.parametrize("kinds", [("notify", "subscribe"), ("subscribe", "subscribe"), ("load", "notify")])
+def test_what_may_be_about_anybody_waits_for_what_is_under_way(store: EventsStore, kinds: tuple[str, str]) -> None:
+    put_now(store, [outgoing(f"{place}", person=None, kind=kind) for place, kind in enumerate(kinds)])
+    first = take(store)
+    assert first is not None
+    assert take(store, under_way=[first]) is None
+    finish(store, first)
+    assert (found := take(store)) is not None
+    assert found.kind == kinds[1]
+
+
+def test_chunks_are_spread_over_shards_as_persons_are(store: EventsStore) -> None:
+    put_now(store, [chunk(f"{number}", "one", number) for number in range(4)])
+    handed = {}
+    for _ in range(4):
+        batch = take(store, shards=4)
+        assert batch is not None
+        store.write_now(lambda each, batch=batch: rows.hand_over(each, batch, now=NOW))  # type: ignore[misc]  # each its own
+        handed[batch.message_id] = rows.shard(batch.person, 4)
+    assert sorted(handed.values()) == [0, 1, 2, 3]
+    again = store.read_now(lambda each: rows.handed_over(each, RECEIVER))  # by a process that takes over
+    assert {message: rows.shard(person, 4) for message, _since, person in again} == handed
+
+
+def test_a_body_leaves_as_it_was_put_whatever_stands_in_it(store: EventsStore) -> None:
+    body = {"header": {"message_id": "m-1"}, "message": {'x","body":{}': ['","body":', "ដារ៉ា", None, 1.5, "\x00\\"]}}
+    access = {"purpose": ',"body":', "basis": "law", "given": [], "subjects": [["SPID", '","body":']], "records": 1}
+    put_now(store, [outgoing("a", person=None, kind="on-search", body=body, access=access)])
+    batch = take(store)
+    assert batch is not None
+    [row] = batch.rows
+    assert (row.body, batch.message_id) == (body, "m-1")
+    assert row.access is not None
+    assert row.access.subjects == {("SPID", '","body":')}
 
 
 def test_what_is_due_later_waits(store: EventsStore) -> None:
