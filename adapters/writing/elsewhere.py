@@ -37,6 +37,7 @@ APPLIED: Final = Table(
     Column("sealed", LONGBLOB, nullable=False),  # what the tables of events are to hold, and who is to hear of it
     mysql_engine="InnoDB",
 )
+_FOLLOWED: Final = "spean notes followed"  # in the notes of a connection of the events, with its transaction
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _DURABLE: Final = text("SELECT @@innodb_flush_log_at_trx_commit")
 _log = structlog.get_logger(__name__)
@@ -68,13 +69,14 @@ class Elsewhere:
         if connection.dialect.name == "postgresql":  # SQLite lets one transaction write at a time anyway
             connection.execute(_LOCK, {"name": f"{self._position} {self._word.hex()}"})
         with self._engine.begin() as rows:
-            known = self._known(connection)
-            names = self._follow(connection, rows, known, told)
+            known, own = self._known(connection), _own(connection)
+            names = self._follow((connection, rows), known, own, told)
             there, before = There(rows), len(told)
             with bound(connection, there):
                 yield
             if there.written or told[before:]:
                 names.append(self._keep(rows, there, told[before:], at))
+            own |= set(names) - set(known)
             if names != known:
                 positions.write(connection, self._key, self._position, {"followed": names}, at)
 
@@ -83,11 +85,17 @@ class Elsewhere:
         found = positions.read(connection, self._key, self._position)
         return [] if found is None else found["followed"]
 
-    def _follow(self, connection: Connection, rows: Connection, known: list[str], told: Told) -> list[str]:
-        """Do what was noted and never followed, forget what was followed, and return the names of what stays."""
+    def _follow(
+        self, connections: tuple[Connection, Connection], known: list[str], own: set[str], told: Told
+    ) -> list[str]:
+        """Do what was noted and never followed, forget what was followed, and return the names of what stays.
+
+        What was followed in this very transaction of the events is not durable there: it may still be undone.
+        """
+        connection, rows = connections
         wanted = select(APPLIED.c.name, APPLIED.c.sealed).where(APPLIED.c.writer == self._word)
         found = rows.execute(wanted.order_by(APPLIED.c.number)).all()
-        done = [row.name for row in found if row.name in known]
+        done = [row.name for row in found if row.name in known and row.name not in own]
         if done:
             rows.execute(delete(APPLIED).where(APPLIED.c.name.in_(done)))
         left = [row for row in found if row.name not in known]
@@ -96,7 +104,7 @@ class Elsewhere:
             for what, each in noted["written"]:
                 carry_out(connection, what, [_opened(one) for one in each])
             told += [(service, record) for service, record in noted["told"]]
-        return [row.name for row in left]
+        return [row.name for row in found if row.name not in done]
 
     def _keep(self, rows: Connection, there: There, told: Told, at: datetime) -> str:
         name = uuid.uuid4().hex
@@ -105,6 +113,16 @@ class Elsewhere:
         row = {"name": name, "writer": self._word, "at": milliseconds(at), "sealed": sealed}
         rows.execute(APPLIED.insert(), row)
         return name
+
+
+def _own(connection: Connection) -> set[str]:
+    """Return the notes that this transaction of the events has followed; another one begins with none."""
+    transaction = connection.get_transaction()
+    found = connection.info.get(_FOLLOWED)
+    if found is None or found[0] is not transaction:
+        found = connection.info[_FOLLOWED] = transaction, set()
+    own: set[str] = found[1]
+    return own
 
 
 def make_table(engine: Engine, *, file: str) -> None:

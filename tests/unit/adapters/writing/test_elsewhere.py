@@ -129,6 +129,23 @@ def test_another_event_that_comes_first_meets_what_the_killed_process_wrote(
     assert apart.rows("SELECT village, size, version FROM family") == [("12010102", 2, 2)]
 
 
+def test_two_messages_in_one_transaction_that_is_lost_are_both_followed(apart: Apart) -> None:
+    writer = apart.writer()
+
+    def fail(connection: Any) -> None:
+        for each in (ONE, TWO):
+            writer.receive(connection, SENDER, [each], NOW)
+        raise EventsError("the process died")
+
+    with pytest.raises(EventsError):
+        apart.store.write_now(fail)
+    assert len(apart.rows("SELECT name FROM spean_applied")) == 2
+    assert [each.status for each in apart.receive(ONE, TWO)] == [beside.SUCCEEDED] * 2
+    assert apart.rows("SELECT size, version FROM family") == [(2, 2)]
+    apart.receive(event("c", family("A", size=3), 2))
+    assert len(apart.rows("SELECT name FROM spean_applied")) == 1
+
+
 def test_an_adapter_follows_at_its_start(apart: Apart, dying: Callable[..., None]) -> None:
     apart.receive(event("z", family("Z")))
     dying(ONE, event("x", family("X", village=None)))
