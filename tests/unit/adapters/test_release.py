@@ -97,7 +97,7 @@ def plain(value: object, paths: list[tuple[Step, ...]]) -> object:
         return [left for each in value if (left := plain(each, paths)) is not None] or None
     if not isinstance(value, dict):
         return None
-    left = {}
+    left: dict[str, object] = {}
     for name, content in value.items():
         below = [path for path in paths if path and path[0].name == name]
         if below and (kept := inner(content, below)) is not None:
