@@ -132,6 +132,29 @@ async def test_a_stream_that_was_removed_is_fed_again_from_the_table(alone: Clus
     await store.close()
 
 
+async def test_chunks_of_a_first_load_are_under_way_together(alone: Cluster, tmp_path: Path) -> None:
+    """They are about nobody, and yet not all in one shard: each waits there for the one before it."""
+    store = open_events(f"sqlite:///{tmp_path / 'events.sqlite'}", KEY, config="adapter.yaml")
+    hands: list[str] = []
+    let_go = asyncio.Event()
+
+    class Held(Receiver):
+        async def send(self, receiver: str, path: str, message_id: str, body: bytes) -> Any:
+            hands.append(message_id)
+            await let_go.wait()
+            return await super().send(receiver, path, message_id, body)
+
+    receiver = Held()
+    bodies: list[dict[str, Any]] = [{"header": {"message_id": f"one-{n}"}, "message": {}} for n in range(4)]
+    put_now(store, [outgoing(f"{n}", person=None, kind="load", body=body) for n, body in enumerate(bodies)])
+    async with running_relay(store, tmp_path, receiver, queue=through(alone, replicas=1)) as bench:
+        await bench.until(lambda: len(hands) == 2)  # as many as there are shards
+        let_go.set()
+        await bench.until_over()
+    assert sorted(hands) == sorted(receiver.messages) == [f"one-{n}" for n in range(4)]
+    await store.close()
+
+
 async def test_without_nats_all_is_written_and_leaves_when_it_is_back(alone: Cluster, tmp_path: Path) -> None:
     """The receiver is in trouble too: a pause of its own holds up nobody else."""
     await asyncio.to_thread(alone.kill, "n0")
