@@ -12,15 +12,18 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.loglines import forget_cached_loggers, reset_logs, standard_handlers
 from tests.support.memorydisk import in_memory
+from tests.support.migrating import _migrated_once, true_migrations
 from tests.support.postgres import any_database, postgresql_server, postgresql_url
 from tests.support.shared import need_shared
 from tests.support.stretching import _stretched_once, true_salts
 
 __all__ = [  # fixtures: found here by every test
+    "_migrated_once",
     "_stretched_once",
     "any_database",
     "postgresql_server",
     "postgresql_url",
+    "true_migrations",
     "true_salts",
 ]
 

@@ -18,6 +18,8 @@ from adapters.secretkeys import make_key
 from serverkit.database import Database, open_guest
 from xroad.identifiers import ClientId
 
+pytestmark = pytest.mark.usefixtures("true_migrations")
+
 KEY = EventsKey(bytes(range(32)))
 SERVICE = ServiceAddress(ClientId("KH", "GOV", "SPR", "REGISTRY"), "registration")
 
