@@ -23,6 +23,8 @@ from serverkit.database import Database, open_guest
 from serverkit.postgresql import lock_migrations
 from xroad.identifiers import ClientId
 
+pytestmark = pytest.mark.usefixtures("true_migrations")
+
 KEY = EventsKey(bytes(range(32)))
 SERVICE = ServiceAddress(ClientId("KH", "GOV", "SPR", "REGISTRY"), "registration")
 
