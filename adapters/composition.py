@@ -8,9 +8,12 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Engine
 
 from adapters.accesslog import AccessStore, load_key
 from adapters.asynchronous.assembly import Asynchronous, Tells, assemble
@@ -19,7 +22,7 @@ from adapters.asynchronous.receiver import Receiver
 from adapters.asynchronous.watching import Watch as WatchSubscriptions
 from adapters.capture.assembly import Publishers, publishers
 from adapters.config import AdapterConfig, ServiceConfig
-from adapters.errors import ConfigError
+from adapters.errors import ConfigError, EventsError
 from adapters.events import EventsStore, load_events_key, open_events
 from adapters.outbox.config import EventsConfig, limits_of
 from adapters.outbox.delivery import Delivery
@@ -41,11 +44,15 @@ from adapters.registry.service import Service
 from adapters.registry.tokens import TokenIssuer, load_clients
 from adapters.secretkeys import make_key
 from adapters.source import open_source
+from adapters.source.connection import SqlConnection
+from adapters.source.engines import open_writing_engine, read_url
 from adapters.writing import Writer, open_writers
+from serverkit.metrics import HealthChecks
 from xroad.errors import XRoadError
 from xroad.identifiers import ClientId
 
 Job = Callable[[], Awaitable[None]]
+_WRITING_MS: Final = 10_000  # for one statement, and for a lock that staff's programs hold: as on SQLite and PostgreSQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,8 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     events = _events(config)
     publishing = None if events is None else _publishing(config, events, services, monitor)
     writers = writers_of(config, events, publishing)
+    if events is not None:
+        _follow(config, events, writers)
     later = None if events is None else _asynchronous(config, services, store, events, monitor, receivers or writers)
     app = RegistryApp(
         services,
@@ -142,14 +151,37 @@ def writers_of(config: AdapterConfig, events: EventsStore | None, publishing: Pu
 
 
 def _writers(config: AdapterConfig, events: EventsStore | None) -> dict[str, Writer]:
-    """Make what writes the records of others: where the programme's data are, in one transaction with the message."""
+    """Make what writes the records of others, where the programme's data are."""
     found = [each for each in config.services if each.write is not None]
-    if found and (config.events is None or not config.events.at_source or events is None):
+    elsewhere = _writing_engine(config) if found else None
+    if found and (config.events is None or events is None or (not config.events.at_source and elsewhere is None)):
         raise ConfigError(
             config.file, "events.database", f"must be source, because {found[0].code} writes what others send"
         )
     definitions = {each.code: each.write for each in found if each.write is not None}
-    return {} if events is None else open_writers(definitions, events)
+    return {} if events is None else open_writers(definitions, events, elsewhere)
+
+
+def _writing_engine(config: AdapterConfig) -> Engine | None:
+    """Return what writes into a source that cannot hold the tables of events; None for all others."""
+    connection = config.connection
+    if not isinstance(connection, SqlConnection):
+        return None
+    url = read_url(config.file, connection.url)
+    if url.get_backend_name() != "mariadb":
+        return None
+    password = None if connection.password is None else connection.password.read()
+    return open_writing_engine(config.file, url, password=password, timeout_ms=_WRITING_MS)
+
+
+def _follow(config: AdapterConfig, events: EventsStore, writers: Mapping[str, Writer]) -> None:
+    """Take up what a killed process wrote into the programme's database and could not note beside the events."""
+    try:
+        for writer in writers.values():
+            if writer.elsewhere is not None:
+                events.write_now(partial(writer.follow, at=datetime.now(UTC)))
+    except EventsError as error:
+        raise ConfigError(config.file, "events.database", str(error)) from error
 
 
 def _join(writers: Mapping[str, Writer], publishing: Publishers) -> None:
@@ -196,7 +228,7 @@ def _outbox(
         watch=watch,
     )
     waker = Waker()
-    queue = _queue(events, store, delivery, waker)
+    queue = _queue(events, store, delivery, waker, parts.monitor.checks)
     relay = Relay(store, queue, waker, watch, keep_days=events.keep_days)
 
     async def send() -> None:
@@ -215,7 +247,7 @@ def _publishing(config: AdapterConfig, store: EventsStore, services: Sequence[Se
     return publishers(pairs, store, monitor, at_source=at_source, sender_id=config.sender_id)
 
 
-def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker) -> Queue:
+def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: Waker, checks: HealthChecks) -> Queue:
     limits = partial(limits_of, events.receivers)
     if events.nats is None:
         return EmbeddedQueue(store, delivery, waker, limits)
@@ -224,7 +256,9 @@ def _queue(events: EventsConfig, store: EventsStore, delivery: Delivery, waker: 
         from adapters.outbox.stream import Stream  # noqa: PLC0415  # as above
     except ModuleNotFoundError as error:
         raise ConfigError(events.file, "events.queue", f"needs {error.name}: install spean[nats]") from error
-    return NatsQueue(store, delivery, waker, limits, Stream(events.nats, file=events.file))
+    stream = Stream(events.nats, file=events.file)
+    checks.register("queue", lambda: stream.health.now)
+    return NatsQueue(store, delivery, waker, limits, stream)
 
 
 def _tls(config: AdapterConfig, pinned: frozenset[bytes]) -> ssl.SSLContext | None:

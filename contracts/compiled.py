@@ -86,9 +86,16 @@ def contract_judge(name: str, version: str, *, partial: bool = False) -> Judge:
 
 
 @cache
-def shape_judge() -> Judge:
-    """Return the compiled limits of every document."""
-    return Judge(compiled_form())
+def document_judge(name: str, version: str, partial: bool) -> Judge:  # noqa: FBT001  # a key of the cache
+    """Return the limits of every document and a contract as one, so that a document is read once.
+
+    The limits come first: a contract that follows a document down without end takes the process with it.
+
+    Raises:
+        UnknownContract: there is no such contract.
+    """
+    limits, contract = compiled_form(), for_compiler(schema(name, version), partial=partial)
+    return Judge({"allOf": [limits, contract]}, partial=partial)
 
 
 @cache

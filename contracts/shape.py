@@ -15,6 +15,7 @@ MAX_DEPTH: Final = 32  # a member's name within a search response stands at 12; 
 MAX_TEXT: Final = 1_000_000  # characters; far above any field, below what makes a pattern slow
 MAX_EXPLAINED: Final = 20_000  # values; the reference takes about 25 µs for each
 MAX_ALONE: Final = 200_000  # values that the reference may judge where no compiled validator is installed
+_NAME: Final = "urn:spean:limits"  # so that its levels are found when it stands within another schema
 
 Path = tuple[str | int, ...]
 
@@ -37,7 +38,7 @@ def compiled_form() -> dict[str, Any]:
         for depth in range(MAX_DEPTH)
     }
     last = {str(MAX_DEPTH): {**leaf, "type": ["string", "number", "boolean", "null"]}}
-    return {**_level(0), "$defs": levels | last}
+    return {"$id": _NAME, **_level(0), "$defs": levels | last}
 
 
 def _level(depth: int) -> dict[str, str]:

@@ -42,10 +42,9 @@ def validate(name: str, version: str, document: object, *, partial: bool = False
         ContractViolation: the document breaks the contract, or is beyond the limits of every document.
         UnknownContract: there is no such contract.
     """
-    asked = _Contract(name, version, partial)
-    if compiled.AVAILABLE and _accepted(asked, document):
+    if compiled.AVAILABLE and compiled.document_judge(name, version, partial).accepts(document):
         return
-    first = next(_explained(asked, document), None)
+    first = next(_explained(_Contract(name, version, partial), document), None)
     if first is not None:
         # `from None`: a library's message quotes the value, and a traceback in a log would repeat it.
         raise first from None
@@ -60,14 +59,9 @@ def violations(name: str, version: str, document: object, *, partial: bool = Fal
         UnknownContract: there is no such contract.
     """
     asked = _Contract(name, version, partial)
-    if compiled.AVAILABLE and _accepted(asked, document):
+    if compiled.AVAILABLE and compiled.document_judge(name, version, partial).accepts(document):
         return ()
     return tuple(islice(_explained(asked, document), MAX_VIOLATIONS))
-
-
-def _accepted(asked: _Contract, document: object) -> bool:
-    # The limits come first: a compiled validator that follows a document down without end takes the process with it.
-    return compiled.shape_judge().accepts(document) and asked.judge().accepts(document)
 
 
 def _explained(asked: _Contract, document: object) -> Iterator[ContractViolation]:

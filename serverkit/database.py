@@ -19,13 +19,16 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from serverkit import postgresql
 from serverkit.claims import Claim, Claimed, FileClaim
-from serverkit.migrations import Migrations, NewerSchema, migrate
+from serverkit.migrations import Migrations, NewerSchema, is_newest, migrate
 from serverkit.postgresql import AdvisoryClaim
 
 # Long enough for another process's `apply` or checkpoint, short enough that a caller still gets an answer.
 BUSY_TIMEOUT_SECONDS = 10
 # 16 MiB of 4 KiB pages: measured twice as fast under load as SQLite's 1000, since hot index pages are copied once.
 WAL_CHECKPOINT_PAGES = 4096
+# A first load of a million writes hashes, which have no neighbours: with SQLite's 2 MiB each page was read again for
+# each row. Taken as it is needed, by the one connection that writes.
+GUEST_CACHE_KIB = 32 * 1024
 # After a checkpoint the write-ahead log is cut back to this.
 WAL_KEPT_BYTES = 32 * 1024 * 1024
 # A full check reads the whole file; above this it would break the promise of a start within 2 seconds.
@@ -166,10 +169,10 @@ def open_guest(url: URL, migrations: Migrations) -> Database:
             database = _guest_file(url)
         else:
             database = Database(url, *(postgresql.engine(url, read_only=read_only) for read_only in (False, True)))
-        with database.transaction() as connection:
-            if database.is_postgresql:
-                postgresql.lock_migrations(connection)
-            migrate(connection, migrations)
+        with database.reading() as connection:
+            current = is_newest(connection, migrations)
+        if not current:  # only then: a command must open what another process has been writing into for minutes
+            _migrate_guest(database, migrations)
     except ModuleNotFoundError as error:
         raise DatabaseUnusable(f"{shown}: PostgreSQL's driver is missing; install spean[postgresql].") from error
     except NewerSchema as error:
@@ -177,6 +180,13 @@ def open_guest(url: URL, migrations: Migrations) -> Database:
     except (OSError, sqlite3.Error, SQLAlchemyError) as error:
         raise DatabaseUnusable(f"{shown}: cannot be opened ({_cause(error)}).") from error
     return database
+
+
+def _migrate_guest(database: Database, migrations: Migrations) -> None:
+    with database.transaction() as connection:
+        if database.is_postgresql:
+            postgresql.lock_migrations(connection)
+        migrate(connection, migrations)
 
 
 def _guest_file(url: URL) -> Database:
@@ -306,9 +316,15 @@ def _engine(url: URL, on_begin: Any, on_connect: Any = None) -> Engine:  # noqa:
 
 
 def _on_connect_as_guest(connection: sqlite3.Connection, _record: object) -> None:
+    """All of these end with the connection."""
     connection.isolation_level = None
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
+    for pragma in (
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"cache_size={-GUEST_CACHE_KIB}",
+        f"wal_autocheckpoint={WAL_CHECKPOINT_PAGES}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def _on_connect(connection: sqlite3.Connection, _record: object) -> None:

@@ -46,10 +46,15 @@ def migrate(connection: Connection, migrations: Migrations) -> None:
     Raises:
         NewerSchema: the database knows a migration that this code does not.
     """
-    if _applied(connection, migrations.version_table) != [migrations.newest]:
+    if not is_newest(connection, migrations):
         from serverkit.upgrades import upgrade  # noqa: PLC0415 - see there: seldom needed, slow to load
 
         upgrade(connection, migrations.package, migrations.version_table)
+
+
+def is_newest(connection: Connection, migrations: Migrations) -> bool:
+    """Tell whether nothing is missing; only reads, so that it waits for nobody who writes."""
+    return _applied(connection, migrations.version_table) == [migrations.newest]
 
 
 def _applied(connection: Connection, version_table: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Final, Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from adapters.secretkeys import derive, keyed_hash, read_key
+from adapters.secretkeys import KeyedHash, derive, read_key
 from adapters.subjects import PersonId
 
 _NONCE_BYTES: Final = 12
@@ -21,17 +21,17 @@ class AccessKey:
     """The keys that are derived from one key file."""
 
     def __init__(self, secret: bytes) -> None:
-        self._persons = derive(secret, b"spean access record: persons")
-        self._words = derive(secret, b"spean access record: words")
+        self._persons = KeyedHash(derive(secret, b"spean access record: persons"))
+        self._words = KeyedHash(derive(secret, b"spean access record: words"))
         self._seal = AESGCM(derive(secret, b"spean access record: seal"))
 
     def person(self, identifier: PersonId) -> bytes:
         """Return the hash under which a person stands; space around the value does not count."""
-        return keyed_hash(self._persons, identifier.kind, identifier.value.strip())
+        return self._persons(identifier.kind, identifier.value.strip())
 
     def word(self, *parts: str) -> bytes:
         """Return the hash of an identifier that a caller chose."""
-        return keyed_hash(self._words, *parts)
+        return self._words(*parts)
 
     def seal(self, data: bytes) -> bytes:
         """Encrypt what a caller chose freely: a card number may stand in it."""

@@ -50,13 +50,14 @@ def failed(refusal: RequestRefused) -> Reply:
     return Reply(_document("ERR", str(uuid.uuid4()), error=error), {"code": refusal.code}, refusal.status)
 
 
-def written(result: Result) -> dict[str, Any]:
-    """Write what became of one event, as ``enrollment-update-result`` does, with conflicts beside."""
-    found: dict[str, Any] = {
-        "reference_id": result.reference_id,
-        "timestamp": timestamp(),
-        "status": str(result.status),
-    }
+def written(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Write what became of events, each as ``enrollment-update-result`` does, with conflicts beside."""
+    at = timestamp()
+    return [_written(each, at) for each in results]
+
+
+def _written(result: Result, at: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"reference_id": result.reference_id, "timestamp": at, "status": result.status.value}
     if result.message:
         found["status_reason_message"] = result.message[:_LONGEST]
     if result.conflicts:

@@ -152,7 +152,7 @@ class Desk:
             raise RequestRefused(403, _FORBIDDEN, text)
 
     def _store_search(self, connection: Connection, arrival: Arrival, references: list[str]) -> None:
-        self._remember(connection, arrival, references, [("reference_id_list", each) for each in references])
+        self._remember(connection, arrival, references, [(inbox.REFERENCES, each) for each in references])
         store_job(
             connection,
             self.store.key,
@@ -185,7 +185,7 @@ class Desk:
         self._check_new(connection, arrival)
         seen: set[str] = set()
         results = [self._one(connection, arrival, item, place, seen) for place, item in enumerate(items, start=1)]
-        references = [("reference_id_list", each["reference_id"]) for each in results]
+        references = [(inbox.REFERENCES, each["reference_id"]) for each in results]
         references += [
             ("subscription_code_list", each["code"]) for result in results for each in result.get("subscriptions", ())
         ]
@@ -250,7 +250,8 @@ class Desk:
     async def _notify(self, arrival: Arrival) -> Reply:
         receiver = receiving.check_sender(self.receiver, arrival.caller.client)
         message = arrival.message
-        read = receiving.notified(message.body[arrival.operation.part], message.asked.version)
+        items, version = message.body[arrival.operation.part], message.asked.version
+        read = await self.store.beside(lambda: receiving.notified(items, version))
         results = await self.store.write(lambda connection: self._apply(connection, arrival, receiver, read))
         return acks.applied(arrival.correlation, results, **_counts(results))
 
@@ -273,8 +274,9 @@ class Desk:
         """Remember the message and apply its events, in one transaction: one without the other would be a lie."""
         self._check_new(connection, arrival)
         results = receiving.apply(connection, receiver, arrival.caller.client, read, arrival.at)
-        told = [acks.written(each) for each in results]
-        self._remember(connection, arrival, told, [("reference_id_list", each["reference_id"]) for each in told])
+        told = acks.written(results)
+        references = [(inbox.REFERENCES, each.reference_id) for each in results if not each.noted]
+        self._remember(connection, arrival, told, references)
         return told
 
     async def _answered(self, arrival: Arrival) -> Reply:
@@ -288,7 +290,7 @@ class Desk:
         told: list[Document] = []
         if arrival.operation is ON_SEARCH and self.receiver is not None and client in self.receiver.senders:
             read = receiving.answered(message.body[ON_SEARCH.part], client, message.asked.message_id)
-            told = [acks.written(each) for each in receiving.apply(connection, self.receiver, client, read, arrival.at)]
+            told = acks.written(receiving.apply(connection, self.receiver, client, read, arrival.at))
         self._remember(connection, arrival, told, ())
         return told
 

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select
 
 from adapters.asynchronous.acks import KnownMessage
 from adapters.events import EventsKey
+from adapters.events.inboxrows import EVENT, event_word
+from adapters.events.statements import Many
 from adapters.events.store import milliseconds
 from adapters.events.tables import INBOX, REFERENCE
 
-EVENT: Final = "event"  # the writer's own rows: they are kept as long as it needs them
+REFERENCES: Final = "reference_id_list"  # DCI's attribute type
+_REFER: Final = Many(REFERENCE.insert().values(hash=bindparam("hash"), inbox=bindparam("inbox")))
 FOUND_AT_MOST: Final = 20  # messages that one answer can tell of
 
 
@@ -32,7 +35,8 @@ class Arrived:
         transaction_id: of its message.
         correlation_id: what it is acknowledged with.
         answer: what became of its parts, as its answer says.
-        references: what else it is asked for by, with the names of DCI's attribute types.
+        references: what else it is asked for by, with the names of DCI's attribute types; not the events that a writer
+            has noted, which are found by their own rows.
     """
 
     service: str
@@ -71,8 +75,7 @@ def remember(connection: Connection, key: EventsKey, arrived: Arrived, at: datet
         },
     ).one()
     hashes = {key.word(kind, *who, value) for kind, value in arrived.references}
-    if hashes:
-        connection.execute(REFERENCE.insert(), [{"hash": each, "inbox": number} for each in sorted(hashes)])
+    _REFER.run(connection, [{"hash": each, "inbox": number} for each in sorted(hashes)])
 
 
 def check_new(connection: Connection, key: EventsKey, service: str, client: str, message_id: str) -> None:
@@ -108,10 +111,35 @@ def find(
         where = INBOX.c.correlation.in_(words)
     else:
         where = INBOX.c.id.in_(select(REFERENCE.c.inbox).where(REFERENCE.c.hash.in_(words)))
-    rows = connection.execute(
-        select(INBOX.c.sealed).where(where, INBOX.c.kind.in_(actions)).order_by(INBOX.c.id.desc()).limit(FOUND_AT_MOST)
-    )
-    return [key.unseal(row.sealed) for row in reversed(rows.all())]
+    found = _last(connection, key, actions, where)
+    if kind == REFERENCES:
+        found |= _with_events(connection, key, who, actions, values)
+    return [found[number] for number in sorted(found)[-FOUND_AT_MOST:]]
+
+
+def _last(
+    connection: Connection, key: EventsKey, actions: Sequence[str], where: ColumnElement[bool]
+) -> dict[int, Mapping[str, Any]]:
+    wanted = select(INBOX.c.id, INBOX.c.sealed).where(where, INBOX.c.kind.in_(actions))
+    rows = connection.execute(wanted.order_by(INBOX.c.id.desc()).limit(FOUND_AT_MOST))
+    return {row.id: key.unseal(row.sealed) for row in rows}
+
+
+def _with_events(
+    connection: Connection, key: EventsKey, who: tuple[str, str], actions: Sequence[str], names: Sequence[str]
+) -> dict[int, Mapping[str, Any]]:
+    """Return the messages that brought events: written at the same time as these, and telling what became of them."""
+    service, client = who
+    words = [event_word(key, client, service, each) for each in names]
+    times = list(connection.scalars(select(INBOX.c.at).where(INBOX.c.key.in_(words))))
+    where = and_(INBOX.c.at.in_(times), INBOX.c.sender == client, INBOX.c.service == service)
+    found = _last(connection, key, actions, where) if times else {}
+    return {number: each for number, each in found.items() if _tells_of(each["answer"], frozenset(names))}
+
+
+def _tells_of(answer: object, names: frozenset[str]) -> bool:
+    results = answer if isinstance(answer, list) else []
+    return any(isinstance(each, dict) and each.get("reference_id") in names for each in results)
 
 
 def forget(connection: Connection, at: datetime, remembered: timedelta) -> None:

@@ -6,7 +6,7 @@ decides. What it merges or splits is followed, and the records that are linked f
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -165,13 +165,22 @@ class Anchoring:
             {Finding.TWO_SPIDS} if pair.sure or Finding.TWO_NUMBERS in pair.findings else set()
         )
         known = connection.execute(select(table).where(table.c.twin == twin, table.c.person == person)).one_or_none()
-        if known is not None or not (findings or (needed and pair.weight >= self._definition.review)):
+        if (known is not None and known.state != SPLIT) or not (
+            findings or (needed and pair.weight >= self._definition.review)
+        ):
             return 0
         sealed = self._rows.key.seal({"why": pair.explanation(self._definition)})
-        values = {"state": REVIEW, "basis": pair.basis, "weight": round(pair.weight * _CENT), "by": self._by}
-        statement = insert(table).values(
-            twin=twin, person=person, sealed=sealed, human=0, at=milliseconds(at), **values
-        )
+        values: dict[str, Any] = {
+            "state": REVIEW,
+            "basis": pair.basis,
+            "weight": round(pair.weight * _CENT),
+            "by": self._by,
+        }
+        values |= {"sealed": sealed, "human": 0, "at": milliseconds(at)}
+        if known is not None:  # one of the two was gone
+            self._rows.change_link(connection, known, **values)
+            return self._rows.find(connection, known.id, sorted(findings), state=SUSPECTED, at=milliseconds(at))
+        statement = insert(table).values(twin=twin, person=person, **values)
         [link] = connection.execute(statement).inserted_primary_key or (0,)
         return self._rows.find(connection, link, sorted(findings), state=SUSPECTED, at=milliseconds(at))
 

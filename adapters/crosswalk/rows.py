@@ -154,15 +154,18 @@ class Rows:
         connection.execute(insert(CROSSWALK_HISTORY).values(link=row.id, **old))
         connection.execute(update(CROSSWALK_LINK).where(CROSSWALK_LINK.c.id == row.id).values(**values))
 
-    def find(self, connection: Connection, link: int, kinds: Iterable[str], *, state: str, at: int) -> int:
-        """Note what does not fit of a link; what is known already stays as it is. Returns how much is new."""
-        known = select(CROSSWALK_FINDING.c.kind).where(CROSSWALK_FINDING.c.link == link)
+    def find(self, connection: Connection, link: int, kinds: Collection[str], *, state: str, at: int) -> int:
+        """Note what does not fit of a link; what is known stays, unless it was over. Returns how much is new."""
+        table = CROSSWALK_FINDING
+        again = table.c.link == link, table.c.kind.in_(sorted(kinds)), table.c.state == "closed"
+        reopened = connection.execute(update(table).where(*again).values(state=state, at=at)).rowcount
+        known = select(table.c.kind).where(table.c.link == link)
         new = sorted(set(kinds) - set(connection.scalars(known)))
         if new:
             connection.execute(
                 insert(CROSSWALK_FINDING), [{"link": link, "kind": each, "state": state, "at": at} for each in new]
             )
-        return len(new)
+        return len(new) + reopened
 
     def close(self, connection: Connection, link: int) -> None:
         """A finding about a pair that is none any more is over."""

@@ -5,7 +5,7 @@ person: the better one stays, and the other, or both when they are alike, go to 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -57,6 +57,7 @@ class Taken:
     open: int = 0
     unchanged: int = 0
     findings: int = 0
+    ended: int = 0
 
     def add(self, other: "Taken") -> None:
         """Count another's too."""
@@ -83,6 +84,17 @@ class Settling:
                 self._demote(connection, self._seat(connection, cases), at)
             self._write(connection, cases, kept, at, taken)
         return taken
+
+    def candidates(
+        self, connection: Connection, people: Sequence[Person]
+    ) -> Iterator[tuple[Features, Sequence[Candidate]]]:
+        """Yield each person of a registry, and who may be meant; nothing is decided."""
+        cases = [
+            Case(each, self.rows.folded(each), self.rows.words.record(each.registry, each.key), None) for each in people
+        ]
+        self._look(connection, cases)
+        for case in cases:
+            yield case.features, case.candidates
 
     # 1. Which records are new or changed, and what was decided of them.
 

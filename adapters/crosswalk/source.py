@@ -91,7 +91,8 @@ class CrosswalkSource:
         rows = self._opened.crosswalk.rows
         owners = rows.owners(connection, PERSON, frozenset().union(*asked))
         current = rows.current(connection, {each for found in owners.values() for each in found})
-        sets = [{current[o].id for word in words for o in owners.get(word, ())} for words in asked]
+        counts = {each: kept.id for each, kept in current.items() if kept.state == "active"}  # not merged into one gone
+        sets = [{counts[o] for word in words for o in owners.get(word, ()) if o in counts} for words in asked]
         ids = sorted(set.intersection(*sets))
         if len(ids) > query.max_matches:
             raise SearchRejected(_TOO_MANY, f"more than {query.max_matches} persons match")

@@ -3,7 +3,7 @@
 It refuses to know where records come from and to begin a transaction: what is written belongs to the caller's.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,11 +11,13 @@ from sqlalchemy import Connection
 
 from adapters.crosswalk.anchoring import Anchoring
 from adapters.crosswalk.definition import Definition
+from adapters.crosswalk.ending import Ending
 from adapters.crosswalk.people import Person
 from adapters.crosswalk.rows import Rows, chunks
 from adapters.crosswalk.settling import Settling, Taken
-from adapters.events import EventsKey
+from adapters.events import Event, EventsKey
 
+REMOVED: Final = "REMOVE"
 BATCH: Final = 500  # persons that are settled together: some hundred KB, and a statement costs more than a row
 
 __all__ = ["BATCH", "Crosswalk", "Taken"]
@@ -29,6 +31,7 @@ class Crosswalk:
         self.definition = definition
         self.settling = Settling(self.rows)
         self._anchoring = Anchoring(self.rows, self.settling)
+        self.ending = Ending(self.rows, self.settling)
 
     def take(self, connection: Connection, registry: str, record: Mapping[str, Any], at: datetime) -> Taken:
         """Take one record, such as an event brings it; the same record twice changes nothing.
@@ -51,6 +54,39 @@ class Crosswalk:
         for part in chunks(people, BATCH):
             taken.add(taking(connection, part, at))
         return taken
+
+    def hear(
+        self, connection: Connection, registry: str, event: Event, at: datetime, *, gone: Collection[str] = (REMOVED,)
+    ) -> Taken:
+        """Do what an event of a registry says: take its record, or end it where its type is one of ``gone``.
+
+        An event that says that a record is gone has no record: its changes have what the record was.
+        """
+        if event.event_type not in gone:
+            return self.take(connection, registry, event.record, at)
+        was = event.record or {each.field: each.old for each in event.changes if each.of is None}
+        keys = [each.key for each in self.definition.persons(registry, was)]
+        return Taken(ended=self.end(connection, registry, keys, at))
+
+    def end(self, connection: Connection, registry: str, keys: Collection[str], at: datetime) -> int:
+        """End the records of persons who are gone from a registry.
+
+        Args:
+            connection: in the caller's transaction.
+            registry: what the crosswalk's file calls the list of persons.
+            keys: what names the persons there.
+            at: now.
+
+        Returns:
+            how many of them were here.
+        """
+        ended = 0
+        for part in chunks(dict.fromkeys(keys), BATCH):
+            if registry == self.definition.anchor:
+                ended += self.ending.entries(connection, part, at)
+            else:
+                ended += self.ending.records(connection, registry, part, at)
+        return ended
 
     def batches(self, registry: str, records: Iterable[Mapping[str, Any]]) -> Iterator[list[Person]]:
         """Yield the persons of records, some at a time, for a transaction each."""

@@ -100,9 +100,12 @@ class Result:
         message: why it was rejected and what to do, without personal values; or what was noted.
         conflicts: fields whose local value was another: ``{"field", "sent", "local", "kept"}``, the last of which says
             ``sent`` or ``local``.
+        noted: the event stands in the inbox from now on, at the time that the receiver was given: whoever asks for it
+            finds the message that brought it.
     """
 
     reference_id: str
     status: Status
     message: str = ""
     conflicts: tuple[Mapping[str, Any], ...] = field(default=())
+    noted: bool = field(default=False, compare=False)

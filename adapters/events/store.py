@@ -43,6 +43,10 @@ class EventsStore:
         """Run work on one snapshot; raises :class:`EventsError`."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, work)
 
+    async def beside(self, work: Callable[[], _T]) -> _T:
+        """Run work that would hold up the event loop in a reader's thread; as many at once as there are readers."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
     def write_now(self, work: Callable[[Connection], _T]) -> _T:
         """As :meth:`write`, blocking: for commands, and for work that is in a thread already."""
         try:

@@ -158,7 +158,9 @@ SYNCED: Final = Table(  # what a writer last took from a sender, to tell a local
     Column("service", String(_CODE), primary_key=True),
     Column("person", LargeBinary(32), primary_key=True),  # EventsKey.order(service, key of the local record)
     Column("sealed", LargeBinary, nullable=False),  # what was written of each field, and the sender's time of it
-    Column("link", LargeBinary(32), nullable=True, index=True),  # of the number by which it is found, were it gone
+    Column(
+        "link", LargeBinary(32), nullable=True, index=True
+    ),  # of its number, were it gone; NULL where `person` is it
     Column("digest", LargeBinary(32), nullable=False),  # of the record as it was sent
     Column("sender", String(_ADDRESS), nullable=False),
     Column("event_at", BigInteger, nullable=False),  # the sender's time of the newest event applied

@@ -285,7 +285,10 @@ def _values_reader(rule: ValueRule) -> Read:
 
     def read(scope: Any) -> Any:  # noqa: ANN401  # as above
         values = [each(scope) for each in readers]
-        absent = [value for value in (MISSING, None, "") if value in values]
-        return absent[0] if absent and not tolerant else values
+        if not tolerant:
+            for absent in (MISSING, None, ""):
+                if absent in values:
+                    return absent
+        return values
 
     return read

@@ -7,12 +7,11 @@ the month. The standard writes a day as midnight in Cambodia. :mod:`adapters.map
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
 from adapters.mapping.model import MISSING
-from adapters.mapping.steps import Step, TransformError, text_of
+from adapters.mapping.steps import Step, TransformError, remembered, text_of
 
 # The years by which the Buddhist era, as Cambodian papers count it, is ahead of the common era.
 BUDDHIST_ERA: Final = 543
@@ -33,8 +32,6 @@ _MONTH_FORMATS: Final = MappingProxyType({
 _WHOLE: Final = re.compile(r"\d{1,4}", re.ASCII)
 _ZONE: Final = re.compile(r"(?P<sign>[+-])(?P<h>\d{2}):(?P<m>\d{2})", re.ASCII)
 _MONTHS: Final = range(1, 13)
-_CACHED: Final = 65_536  # days repeat: all living people were born on some 40,000 of them
-_CACHED_LENGTH: Final = 32  # characters; a longer text is no day, and a cache of long texts is a leak
 # Registers mix the eras. Nobody alive, and no paper in use, is of a year before 1800: it was one of the common era, and
 # was read as the other's. Years from 2400 to 2700 are Buddhist ones that were read as they stand.
 _FIRST_YEAR: Final = 1800
@@ -78,12 +75,7 @@ def _offset(argument: Mapping[str, str]) -> int:
 
 def _date_step(argument: Mapping[str, str]) -> Step:
     pattern, offset = _DATE_FORMATS[argument["format"]], _offset(argument)
-
-    def written(value: object) -> str:
-        return _day(value, pattern, offset).isoformat() + _MIDNIGHT
-
-    cached = lru_cache(_CACHED)(written)
-    return lambda value: cached(value) if type(value) is str and len(value) <= _CACHED_LENGTH else written(value)
+    return remembered(lambda value: _day(value, pattern, offset).isoformat() + _MIDNIGHT)
 
 
 def _year_step(argument: Mapping[str, str]) -> Step:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from adapters.mapping.amountsteps import RIEL, exactly, integer
 from adapters.mapping.daysteps import BUDDHIST_ERA, day_of, zone_of
-from adapters.mapping.steps import Step, TransformError, text_of
+from adapters.mapping.steps import Step, TransformError, remembered, text_of
 
 _FORMS: Final = MappingProxyType({
     "iso": "{0:04d}-{1:02d}-{2:02d}", "dmy-slash": "{2:02d}/{1:02d}/{0:04d}", "dmy-dash": "{2:02d}-{1:02d}-{0:04d}",
@@ -38,7 +38,7 @@ def _date_step(argument: Mapping[str, str]) -> Step:
         day = day_of(value)
         return form.format(day.year + offset, day.month, day.day)
 
-    return step
+    return remembered(step)
 
 
 def _offset(argument: Mapping[str, str]) -> int:

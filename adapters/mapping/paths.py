@@ -5,7 +5,7 @@ It refuses paths that lead through something that is not an object, and never re
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from adapters.mapping.model import MISSING, OWN
@@ -29,8 +29,23 @@ def reader(path: str) -> Read:
     first, *rest = path.split(".")
     if not rest:
         return _member(first)
+    slow, (*between, last) = _walking(first, rest), rest
 
     def read(scope: Any) -> Any:  # noqa: ANN401  # whatever the source holds
+        value = scope.get(first) if type(scope) is dict else None
+        for part in between:
+            if type(value) is not dict:
+                return slow(scope)
+            value = value.get(part)
+        return value.get(last, MISSING) if type(value) is dict else slow(scope)
+
+    return read
+
+
+def _walking(first: str, rest: list[str]) -> Read:
+    """Read a path step by step, where on the way stands something else than the object that stands there mostly."""
+
+    def read(scope: Any) -> Any:  # noqa: ANN401  # as above
         if not isinstance(scope, dict):
             raise WrongShape(f"{first} is looked for in something that is not an object")
         value = scope.get(first, MISSING)
@@ -58,7 +73,7 @@ def _member(name: str) -> Read:
 
 def _choosing(path: str) -> Read:
     """Read a path that takes one element of a list: ``list[first].x``, or ``list[key=code].x``."""
-    steps = tuple(_step(*found.groups()) for found in _STEP.finditer(path))
+    steps = tuple(_steps(path))
 
     def read(scope: Any) -> Any:  # noqa: ANN401  # as above
         for step in steps:
@@ -72,23 +87,50 @@ def _choosing(path: str) -> Read:
     return read
 
 
-def _step(name: str, first: str | None, key: str | None, code: str | None) -> Read:
-    if first is None and key is None:
-        return lambda scope: scope.get(name, MISSING)
-    keys = () if key is None else tuple(key.split("."))
+def _steps(path: str) -> Iterator[Read]:
+    """Yield the steps of a path; names that follow each other are one."""
+    names: list[str] = []
+    for found in _STEP.finditer(path):
+        name, first, key, code = found.groups()
+        if first is None and key is None:
+            names.append(name)
+            continue
+        if names:
+            yield reader(".".join(names))
+            names = []
+        yield _chooser(name, None if key is None else _saying(tuple(key.split(".")), code))
+    if names:
+        yield reader(".".join(names))
 
+
+def _chooser(name: str, says: Callable[[Any], bool] | None) -> Read:
     def step(scope: Any) -> Any:  # noqa: ANN401  # as above
         found = scope.get(name, MISSING)
         if found is MISSING or found is None:
             return found
         if not isinstance(found, list):
             raise WrongShape(f"{name} is not a list")
-        return next((each for each in found if key is None or _says(each, keys, code)), MISSING)
+        for each in found:
+            if says is None or says(each):
+                return each
+        return MISSING
 
     return step
 
 
-def _says(value: Any, keys: tuple[str, ...], code: str | None) -> bool:  # noqa: ANN401  # as above
+def _saying(keys: tuple[str, ...], code: str) -> Callable[[Any], bool]:
+    first, *rest = keys
+
+    def says(value: Any) -> bool:  # noqa: ANN401  # as above
+        if rest or type(value) is not dict:
+            return _says(value, keys, code)
+        said = value.get(first)
+        return bool(said == code) if type(said) is str else _says(said, (), code)
+
+    return says
+
+
+def _says(value: Any, keys: tuple[str, ...], code: str) -> bool:  # noqa: ANN401  # as above
     """Tell whether a code stands at a path, lists passed through."""
     if isinstance(value, list):
         return any(_says(each, keys, code) for each in value)

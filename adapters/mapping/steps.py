@@ -4,9 +4,12 @@ It refuses to repeat a value in an error. The modules of transforms import it; t
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 Step = Callable[[Any], Any]
+_CACHED: Final = 65_536  # days repeat: all living people were born on some 40,000 of them
+_CACHED_LENGTH: Final = 32  # characters; a longer text is no day, and a cache of long texts is a leak
 KHMER_DIGITS: Final = {0x17E0 + digit: str(digit) for digit in range(10)}
 
 
@@ -21,6 +24,12 @@ class UnknownCode(TransformError):  # noqa: N818  # the record's fault, named by
         super().__init__(f"unknown code in {code_list}")
         self.code_list = code_list
         self.code = code
+
+
+def remembered(step: Step) -> Step:
+    """Return the same step, which remembers what it made of short texts that repeat."""
+    cached = lru_cache(_CACHED)(step)
+    return lambda value: cached(value) if type(value) is str and len(value) <= _CACHED_LENGTH else step(value)
 
 
 def text_of(value: object) -> str:

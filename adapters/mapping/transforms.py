@@ -130,7 +130,12 @@ def _split_step(argument: Mapping[str, str]) -> Step:
 def _join_step(argument: Mapping[str, str]) -> Step:
     """Join the parts of a name that are there."""
     separator = argument["separator"]
-    return lambda values: separator.join(text_of(v).strip() for v in values if v not in (MISSING, None, "")) or MISSING
+
+    def step(values: Any) -> Any:  # noqa: ANN401  # MISSING or text
+        there = [value for value in values if value is not MISSING and value is not None and value != ""]
+        return separator.join([text_of(each).strip() for each in there]) or MISSING
+
+    return step
 
 
 def _concat_step(argument: Mapping[str, str]) -> Step:

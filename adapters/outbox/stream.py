@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -22,6 +21,7 @@ from nats.js.errors import NoStreamResponseError, NotFoundError
 
 from adapters.errors import ConfigError
 from adapters.outbox.config import NatsConfig
+from adapters.outbox.queuehealth import REFUSED, QueueHealth
 
 TROUBLE: Final = (NatsError, TimeoutError, OSError, ConfigError)  # the last: the file of the password is away
 ACK_SECONDS: Final = 10.0  # who took a message and is not heard of for so long has died
@@ -29,6 +29,7 @@ DUPLICATE_SECONDS: Final = 120.0  # so long the stream knows what was put in
 _FETCH_SECONDS: Final = 2.0  # a question that went down with a server is asked again
 _CALL_SECONDS: Final = 3.0
 _RECONNECT_SECONDS: Final = 0.5
+_CONNECT_SECONDS: Final = 5.0  # the driver itself would try for ever, with the password that it was given first
 _FOREVER: Final = -1
 
 
@@ -67,6 +68,7 @@ class Stream:
 
     def __init__(self, config: NatsConfig, *, file: str, ack_seconds: float = ACK_SECONDS) -> None:
         self._config, self._file, self.ack_seconds = config, file, ack_seconds
+        self.health = QueueHealth()
         self._tls = _tls(config, file)
         self._lock = asyncio.Lock()
         self._client: Client | None = None
@@ -141,27 +143,55 @@ class Stream:
 
     async def _jetstream(self) -> JetStreamContext:
         async with self._lock:
+            if self._client is not None and self.health.now is REFUSED:
+                await self._client.close()  # the password's file is read again
             if self._client is None or self._client.is_closed:
                 self._takers.clear()
                 self._client = await self._connected()
-                await self._make(self._client.jetstream(timeout=_CALL_SECONDS))
+                await self._made(self._client)
             return self._client.jetstream(timeout=_CALL_SECONDS)
 
+    async def _made(self, client: Client) -> None:
+        try:
+            await self._make(client.jetstream(timeout=_CALL_SECONDS))
+        except TROUBLE as error:
+            self.health.failed(error)
+            raise
+        self.health.works()
+
     async def _connected(self) -> Client:
+        client = Client()
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await self._connect(client)
+        except BaseException:
+            await client.close()
+            raise
+        return client
+
+    async def _connect(self, client: Client) -> None:
         config = self._config
         secret: dict[str, Any] = {}
         if config.user is not None and config.password is not None:
             secret = {"user": config.user, "password": config.password.read()}
-        return await nats.connect(
+        await client.connect(
             servers=list(config.servers),
             name="spean outbox",
             connect_timeout=2,
-            reconnect_time_wait=_RECONNECT_SECONDS,
+            reconnect_time_wait=_RECONNECT_SECONDS,  # type: ignore[arg-type]  # it only sleeps so long
             max_reconnect_attempts=_FOREVER,
-            error_cb=_heard,
+            error_cb=self._heard,
+            reconnected_cb=self._again,
             tls=self._tls,
             **secret,
         )
+
+    async def _heard(self, error: Exception) -> None:
+        """The caller of an operation meets only that time is up."""
+        self.health.failed(error)
+
+    async def _again(self) -> None:
+        self.health.works()
 
     async def _make(self, jetstream: JetStreamContext) -> None:
         """Make the stream, also one that somebody removed: nothing is lost then, because the table has all."""
@@ -188,10 +218,6 @@ async def _taken(taker: JetStreamContext.PullSubscription) -> Taken | None:
         await taker.consumer_info()  # where there is no consumer any more, silence is no sign of peace
         return None
     return Taken(message)
-
-
-async def _heard(_error: Exception) -> None:
-    """The caller of each operation meets the error too: it is not told twice."""
 
 
 def _tls(config: NatsConfig, file: str) -> ssl.SSLContext | None:

@@ -42,6 +42,8 @@ from serverkit.http import new_application
 _log = structlog.get_logger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _QUEUED: Final = 16  # per query that runs at once: beyond this a caller waits longer than it would by asking again
+_LARGE_BYTES: Final = 64 * 1024  # some milliseconds to read: a search is far below, a chunk of a first load far above
+_READ_AT_ONCE: Final = 2  # large ones: parsed, each takes some ten times its size of memory
 _JSON: Final = "application/json"
 COMPARE: Final = "/registry/sync/digests"  # ours: DCI has no path by which a subscriber compares
 _TIMEOUT: Final = "err.request.timeout"
@@ -120,6 +122,7 @@ class RegistryApp:
         self._public = public
         self._limits = limits
         self._busy = 0
+        self._reading = asyncio.Semaphore(_READ_AT_ONCE)
 
     def application(self) -> web.Application:
         """Make the aiohttp application."""
@@ -237,12 +240,19 @@ class RegistryApp:
         self._busy += 1
         try:
             body = await read_body(request, _JSON, self._limits.of(operation))
-            document = messages.read_document(body)
+            document = await self._read(body)
             signing.verify(document, caller.client, self._signatures.senders)
             reply = await self._reply(service, operation, document, caller, ledger)
         finally:
             self._busy -= 1
         return Answer(reply.status, reply.document, reply.facts)
+
+    async def _read(self, body: bytes) -> Mapping[str, Any]:
+        """Read a message; a large one beside the event loop, which others wait for meanwhile."""
+        if len(body) < _LARGE_BYTES:
+            return messages.read_document(body)
+        async with self._reading:
+            return await asyncio.to_thread(messages.read_document, body)
 
     async def _reply(
         self, service: Service, operation: Operation, document: Mapping[str, Any], caller: Caller, ledger: Ledger

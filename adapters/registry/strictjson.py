@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any, Final
 
 MAX_DEPTH: Final = 40  # the deepest DCI message is about 12 levels; a query may nest a few more
+_APART: Final = (" :", "\t:", "\n:", "\r:")  # white space that may stand between a name and its colon
 
 
 class BadJson(ValueError):  # noqa: N818  # a ValueError says the rest
@@ -19,7 +20,9 @@ def parse(data: bytes) -> object:
     """Return the parsed value; raises :class:`BadJson`."""
     try:
         text = data.decode("utf-8")
-        value: object = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        value: object = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        if _may_repeat(text, _names(value, MAX_DEPTH)):
+            json.loads(text, object_pairs_hook=_unique)
     except UnicodeDecodeError as error:
         raise BadJson("the body is not UTF-8") from error
     except RecursionError as error:
@@ -29,11 +32,35 @@ def parse(data: bytes) -> object:
     except ValueError as error:
         # `from None`: the library's error carries the whole document.
         raise BadJson(f"the body is not JSON ({_place(error)})") from None
-    if _too_deep(value):
-        raise BadJson("the body is nested too deeply")
     if "\\u" in text and not _is_encodable(value):
         raise BadJson("the body has half of a surrogate pair")
     return value
+
+
+def _names(value: object, left: int) -> int:
+    """Count the members of all objects; raises :class:`BadJson` where there are more levels than are left."""
+    if type(value) is dict:
+        found, inner = len(value), iter(value.values())
+    elif type(value) is list:
+        found, inner = 0, iter(value)
+    else:
+        return 0
+    if left == 0:
+        raise BadJson("the body is nested too deeply")
+    for each in inner:
+        kind = type(each)
+        if kind is dict or kind is list:
+            found += _names(each, left - 1)
+    return found
+
+
+def _may_repeat(text: str, names: int) -> bool:
+    """Tell whether an object may name a field twice: of such a one, fewer names are left than the text has.
+
+    A name ends in a quote and a colon, and these stand in a text elsewhere only within values: where there are as many
+    as names, none is lost. To have each object compared as it is parsed takes longer than to parse.
+    """
+    return text.count('":') != names or any(each in text for each in _APART)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -59,21 +86,6 @@ def _place(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"line {error.lineno}, column {error.colno}"
     return "a number is too long"
-
-
-def _too_deep(value: object) -> bool:
-    level: list[object] = [value]
-    for _ in range(MAX_DEPTH):
-        level = [inner for each in level for inner in _inside(each)]
-        if not level:
-            return False
-    return True
-
-
-def _inside(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return [each for each in value.values() if isinstance(each, dict | list)]
-    return [each for each in value if isinstance(each, dict | list)] if isinstance(value, list) else []
 
 
 def _is_encodable(value: object) -> bool:

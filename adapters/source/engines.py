@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from adapters.errors import ConfigError, SourceError
 
@@ -121,6 +121,35 @@ def _mariadb(url: URL, connections: int, timeout_ms: int) -> Engine:
     def limit(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION TRANSACTION READ ONLY")
+            cursor.execute("SET SESSION max_statement_time = %s", (timeout_ms / 1000,))
+
+    return engine
+
+
+def open_writing_engine(file: str, url: URL, *, password: str | None, timeout_ms: int) -> Engine:
+    """Make an engine for MariaDB whose connections write: one for each transaction, each value whole or refused."""
+    arguments = {
+        "connect_timeout": CONNECT_SECONDS,
+        "read_timeout": timeout_ms / 1000 + CONNECT_SECONDS,
+        "charset": "utf8mb4",
+        "local_infile": False,
+    }
+    try:
+        engine = create_engine(
+            url.set(password=password),
+            connect_args=arguments,
+            isolation_level="READ COMMITTED",  # what is read to be changed is as it is now, and locked
+            poolclass=NullPool,  # a message is one transaction: nothing stays open between them
+            hide_parameters=True,  # an error would else quote the record
+        )
+    except ModuleNotFoundError as error:
+        raise ConfigError(file, "source.url", f"needs {error.name}: install spean[adapters]") from error
+
+    @event.listens_for(engine, "connect")
+    def be_strict(connection: Any, _record: object) -> None:  # noqa: ANN401  # the driver's
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
+            cursor.execute("SET SESSION innodb_lock_wait_timeout = %s", (max(timeout_ms // 1000, 1),))
             cursor.execute("SET SESSION max_statement_time = %s", (timeout_ms / 1000,))
 
     return engine

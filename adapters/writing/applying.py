@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from adapters.events import Event, Result
-from adapters.events.canonical import NOTHING, digest
+from adapters.events.canonical import NOTHING
 from adapters.events.model import Status
 from adapters.events.store import milliseconds
 from adapters.writing.deciding import NEVER, decide, same
@@ -19,6 +19,8 @@ from adapters.writing.definition import Gone, Maker, Missing, Wins, WriteDefinit
 from adapters.writing.incoming import Incoming, Rejected, Values
 from adapters.writing.making import CAMBODIA, Making, filled
 from adapters.writing.memory import WHOLE, Conflict, Memory, Synced
+from adapters.writing.places import rows_of
+from adapters.writing.releasing import release
 from adapters.writing.rowmerging import Merge, merge_rows
 from adapters.writing.rows import Local, Row, Statements
 
@@ -37,9 +39,11 @@ class Chunk:
         at: datetime, *, decided: bool = False,
     ) -> None:  # fmt: skip
         self._connection, self._statements, self._memory = connection, statements, memory
+        self._rows = rows_of(connection)
         self._definition: WriteDefinition = statements.definition
+        self._key_field = self._definition.key_field
         self._names, self._sender, self._at, self._decided = names, sender, milliseconds(at), decided
-        self._making = Making(connection, sender, at)
+        self._making = Making(self._rows, sender, at)
         self._records: dict[Any, Local] = {}
         self._synced: dict[Any, Synced] = {}
         self._links: dict[bytes, Synced] = {}
@@ -48,7 +52,10 @@ class Chunk:
         self._conflicts: list[Conflict] = []
         self._told: list[Mapping[str, Any]] = []  # what the sender hears of the event that is being applied
         self._last: dict[Any, Event] = {}  # the event by which a record was last touched
+        made = [pair for pair in self._definition.new.items() if pair[0] in self._definition.fields]
+        self._new = sorted(made, key=lambda pair: pair[1].kind == "text")
         self.touched: dict[Any, Local] = {}
+        self.releases = False  # whether numbers that move from one record to another are let go of first
         self.began = False  # whether the event that is being applied has changed something already
 
     def load(self, incoming: Sequence[Incoming]) -> None:
@@ -56,12 +63,13 @@ class Chunk:
         finds = self._definition.find
         for place, find in enumerate(finds):
             values = [value for each in incoming for value in each.values(find.field)]
-            self._index[place] = self._statements.find(self._connection, place, values)
+            self._index[place] = self._statements.find(self._rows, place, values)
         keys = {key for found in self._index for each in found.values() for key in each}
-        links = [link for each in incoming if not any(self._keys(each)) and (link := self._link(each)) is not None]
+        unknown = [each for each in incoming if not any(self._keys(each))] if any(self._index) else incoming
+        links = [link for each in unknown if (link := self._link(each)) is not None]
         self._links = self._memory.linked(self._connection, links)
         keys |= {each.key for each in self._links.values()}
-        self._records = self._statements.load(self._connection, keys)
+        self._records = self._statements.load(self._rows, keys)
         self._synced = self._memory.synced(self._connection, keys)
         self._links = {link: self._synced.get(each.key, each) for link, each in self._links.items()}
 
@@ -70,7 +78,7 @@ class Chunk:
         self._told, self.began = [], False
         record = self._find(each)
         note = self._gone(each, record) if each.gone else self._here(each, record)
-        return Result(each.event.event_id, Status.SUCCEEDED, note, tuple(self._told))
+        return Result(each.event.event_id, Status.SUCCEEDED, note, tuple(self._told), noted=True)
 
     def flush(self) -> None:
         """Write everything; raises SQLAlchemy's errors."""
@@ -78,7 +86,9 @@ class Chunk:
             if record.touched:
                 self.touched[record.key] = record
                 self._always(record)
-        self._statements.write(self._connection, self._records.values())
+        if self.releases:
+            release(self._rows, self._definition, self._records.values())
+        self._statements.write(self._rows, self._records.values())
         self._memory.remember(
             self._connection, [*self._synced.values(), *_others(self._links, self._synced)], self._sender, self._at
         )
@@ -89,7 +99,7 @@ class Chunk:
         self._conflicts = []
         self._records = {key: record for key, record in self._records.items() if not record.is_gone}
         for record in self._records.values():
-            record.is_new, record.dirty, record.exists = False, set(), True
+            record.is_new, record.dirty, record.exists = False, set() if record.dirty else record.dirty, True
             for name, rows in record.rows.items():
                 record.rows[name] = [Row(row.name, row.values) for row in rows if not row.is_gone]
         for synced in (*self._synced.values(), *self._links.values()):
@@ -97,14 +107,12 @@ class Chunk:
 
     def _keys(self, each: Incoming) -> Iterator[tuple[str, set[Any]]]:
         """Yield what each way of finding gives, where it gives something."""
-        for place, find in enumerate(self._definition.find):
-            index = self._index[place]
-            found = {key for value in each.values(find.field) for key in index.get(value, ())}
-            if found:
+        for find, index in zip(self._definition.find, self._index, strict=True):
+            if index and (found := {key for value in each.values(find.field) for key in index.get(value, ())}):
                 yield find.field, found
 
     def _find(self, each: Incoming) -> Local | None:
-        for name, keys in self._keys(each):
+        for name, keys in self._keys(each) if self._records else ():
             here = [record for key in keys if (record := self._records.get(key)) is not None and not record.is_gone]
             if len(here) > 1:
                 raise Rejected(f"find: {self._names.get(name, name)} belongs to several local records")
@@ -156,7 +164,7 @@ class Chunk:
 
     def _removed_here(self, each: Incoming, past: Synced) -> str:
         """Staff removed what a sender had made: it does not come back by itself."""
-        fields = {name: value for name, value in each.fields.items() if name != self._definition.key_field}
+        fields = {name: value for name, value in each.fields.items() if name != self._key_field}
         news = any(not same(value, past.values.get(name)) for name, value in fields.items())
         past.move_to(each.at)
         for name, value in fields.items():
@@ -180,7 +188,7 @@ class Chunk:
         synced.move_to(each.at)
         self._last[record.key] = each.event
         for name, sent in each.fields.items():
-            if name != self._definition.key_field and each.at >= synced.time_of(name):
+            if name != self._key_field and each.at >= synced.time_of(name):
                 self._field(each, record, synced, name, sent)
         for child in self._definition.children:
             if child.path in each.rows:
@@ -189,7 +197,7 @@ class Chunk:
                     self._conflict,
                 )
         if is_new_list:
-            synced.digest, synced.link = digest(each.event.record), self._link(each) or synced.link
+            synced.digest, synced.link = each.digest, self._link(each) or synced.link
         return ""
 
     def _field(self, each: Incoming, record: Local, synced: Synced, name: str, sent: Any) -> None:  # noqa: ANN401  # a column's value
@@ -235,9 +243,9 @@ class Chunk:
 
     def _insert(self, each: Incoming, past: Synced | None) -> None:
         values = self._made(each, dict(each.fields))
-        key = values.get(self._definition.key_field)
+        key = values.get(self._key_field)
         if key is None:
-            raise Rejected(f"new: nothing gives {self._definition.key_field}, which names the record")
+            raise Rejected(f"new: nothing gives {self._key_field}, which names the record")
         self.began = True
         if key in self._records:
             self.flush()  # it was removed a moment ago, by an event of the same chunk
@@ -247,10 +255,8 @@ class Chunk:
         synced = self._synced.get(key)
         if synced is None:
             synced = self._synced[key] = Synced(key, each.at, {}, {})
-        synced.at, synced.values, synced.times, synced.gone = each.at, {}, {}, False
-        for name, value in each.fields.items():
-            synced.note(name, value, each.at)
-        synced.digest, synced.link, synced.dirty = digest(each.event.record), self._link(each), True
+        synced.at, synced.values, synced.times, synced.gone = each.at, dict(each.fields), {}, False
+        synced.digest, synced.link, synced.dirty = each.digest, self._link(each), True
         self._records[key], self._last[key] = record, each.event
         for child in self._definition.children:
             if child.path in each.rows:
@@ -270,8 +276,7 @@ class Chunk:
     def _made(self, each: Incoming, values: Values) -> Values:
         """Fill in what is made here for a new record, texts of other fields last."""
         columns, table = self._definition.fields, self._definition.table
-        made = [(name, maker) for name, maker in self._definition.new.items() if name in columns]
-        for name, maker in sorted(made, key=lambda pair: pair[1].kind == "text"):
+        for name, maker in self._new:
             if values.get(name) is None:
                 values[name] = self._make(maker, each.event, (table, columns[name]), values)
         return values

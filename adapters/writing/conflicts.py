@@ -20,6 +20,7 @@ from adapters.writing.deciding import same
 from adapters.writing.definition import Wins
 from adapters.writing.incoming import Rejected, Values
 from adapters.writing.memory import WHOLE
+from adapters.writing.places import rows_of
 from adapters.writing.rows import Local
 from adapters.writing.writer import Writer
 
@@ -77,20 +78,22 @@ def decide_conflict(connection: Connection, writer: Writer, number: int, side: W
     if row is None or row.decided is not None or row.service != writer.service:
         raise CannotDecide(f"There is no open conflict {number} of this service.")
     data = writer.memory.key.unseal(row.sealed)
-    if "event" in data and side is Wins.SENT:
-        _apply(connection, writer, row.sender, data["event"], at)
-    elif row.field != WHOLE and side.value != row.kept:
-        _set(connection, writer, row.field, data, side)
-    elif side.value != row.kept:
-        raise CannotDecide(
-            "The record was deleted here. Enter it again, then decide for 'sent': its values are in the list."
-        )
+    with writer.rows(connection, at) as told:
+        if "event" in data and side is Wins.SENT:
+            told.extend(writer.heard(_apply(connection, writer, row.sender, data["event"], at)))
+        elif row.field != WHOLE and side.value != row.kept:
+            told.extend(writer.heard(_set(connection, writer, row.field, data, side)))
+        elif side.value != row.kept:
+            raise CannotDecide(
+                "The record was deleted here. Enter it again, then decide for 'sent': its values are in the list."
+            )
     done = update(CONFLICT).where(CONFLICT.c.id == number)
     connection.execute(done.values(decided=side.value, decided_at=milliseconds(at)))
 
 
-def _set(connection: Connection, writer: Writer, field: str, data: Values, side: Wins) -> None:
-    record = writer.statements.load(connection, [data["key"]]).get(data["key"])
+def _set(connection: Connection, writer: Writer, field: str, data: Values, side: Wins) -> dict[Any, Local]:
+    rows = rows_of(connection)
+    record = writer.statements.load(rows, [data["key"]]).get(data["key"])
     if record is None:
         raise CannotDecide("The record is not here any more.")
     values, dirty, name = _place(writer, record, field, data["row"])
@@ -98,8 +101,8 @@ def _set(connection: Connection, writer: Writer, field: str, data: Values, side:
         raise CannotDecide("The value was changed again since: look at it, and decide for 'local' if it is right.")
     values[name] = data[side.value]
     dirty.add(name)
-    writer.statements.write(connection, [record])
-    writer.tell(connection, {record.key: record})
+    writer.statements.write(rows, [record])
+    return {record.key: record}
 
 
 def _place(writer: Writer, record: Local, field: str, row: Any) -> tuple[Values, set[str], str]:  # noqa: ANN401  # a column's value
@@ -113,7 +116,7 @@ def _place(writer: Writer, record: Local, field: str, row: Any) -> tuple[Values,
     raise CannotDecide("This is about a whole row: add or remove it in the register, then decide for 'local'.")
 
 
-def _apply(connection: Connection, writer: Writer, sender: str, document: Values, at: datetime) -> None:
+def _apply(connection: Connection, writer: Writer, sender: str, document: Values, at: datetime) -> dict[Any, Local]:
     event = _event(document)
     try:
         incoming = writer.intake.read(event, milliseconds(event.at))
@@ -124,7 +127,7 @@ def _apply(connection: Connection, writer: Writer, sender: str, document: Values
             chunk.flush()
     except Rejected as error:
         raise CannotDecide(f"What was sent cannot be applied: {error}") from None
-    writer.tell(connection, chunk.touched)
+    return chunk.touched
 
 
 def _event(document: Values) -> Event:

@@ -165,6 +165,19 @@ class WriteDefinition:
         return self.wins.get(field, self.wins_default)
 
     @property
+    def own_number(self) -> str | None:
+        """The field by which records are found and which names them here; None when that is not one field."""
+        own = (self.table, self.key, self.key)
+        return next(
+            (
+                each.field
+                for each in self.find
+                if (each.table, each.column, each.key) == own and each.field == self.key_field
+            ),
+            None,
+        )
+
+    @property
     def key_field(self) -> str:
         """The field with the record's key."""
         return next(field for field, column in self.fields.items() if column == self.key)

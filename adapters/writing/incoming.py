@@ -4,13 +4,14 @@ It refuses a record that the contract or the mapping refuses, naming field and r
 database; :mod:`adapters.writing.applying` compares what it gives with what is there.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import contracts
 from adapters.errors import RecordError
 from adapters.events import Change, Event
+from adapters.events.canonical import NOTHING, digest
 from adapters.mapping.model import MISSING
 from adapters.mapping.paths import Read, WrongShape, reader
 from adapters.writing.definition import WriteDefinition
@@ -18,20 +19,23 @@ from adapters.writing.definition import WriteDefinition
 Values = dict[str, Any]
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _LARGEST: Final = 2**63  # what a column of whole numbers holds
+_NO_ROWS: Final[Mapping[str, list[Values]]] = MappingProxyType({})
 
 
 class Rejected(Exception):  # noqa: N818  # DCI's word
     """An event cannot be applied; the message names field and rule, never a value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """What an event says, in local words; a field that was not sent is not there.
+
+    A named tuple, because one is made for each record of a first load.
 
     Args:
         event: it.
         at: the sender's time of it, in milliseconds.
         gone: whether the record is gone at the sender.
+        digest: of the record as it was sent.
         fields: of the record itself.
         rows: of each list that was sent.
     """
@@ -39,8 +43,9 @@ class Incoming:
     event: Event
     at: int
     gone: bool
+    digest: bytes
     fields: Values
-    rows: Mapping[str, list[Values]] = field(default_factory=dict)
+    rows: Mapping[str, list[Values]] = _NO_ROWS
 
     def values(self, path: str) -> list[Any]:
         """Return the values of a field, in a list those of all rows."""
@@ -58,11 +63,8 @@ class Intake:
 
     def __init__(self, definition: WriteDefinition) -> None:
         self._definition = definition
-        self._fields = tuple((each, reader(each)) for each in definition.fields)
-        self._lists = tuple(
-            (child.path, reader(child.path), tuple((each, reader(each)) for each in child.fields))
-            for child in definition.children
-        )
+        self._fields = _readers(definition.fields)
+        self._lists = tuple((each.path, reader(each.path), _readers(each.fields)) for each in definition.children)
         self._only = tuple((reader(each.path), each.values) for each in definition.only_when)
 
     def read(self, event: Event, at: int) -> Incoming | None:
@@ -78,15 +80,16 @@ class Intake:
             contracts.validate(mapping.contract, mapping.contract_version, record, partial=True)
         except contracts.ContractViolation as error:
             raise Rejected(f"contract: {error}") from None
-        if not self._is_for_us(record):
+        if self._only and not self._is_for_us(record):
             return None
-        if not gone:
+        said = digest(event.record) if event.record else NOTHING  # here, while the record is at hand
+        if event.changes and not gone:
             record = _with_what_was_emptied(record, event.changes)
         try:
             local = definition.mapping.apply(record)
         except RecordError as error:
             raise Rejected(f"mapping: {error}") from None
-        return Incoming(event, at, gone, _values(local, self._fields), self._rows(local))
+        return Incoming(event, at, gone, said, _values(local, self._fields), self._rows(local))
 
     def _is_for_us(self, record: Mapping[str, Any]) -> bool:
         try:
@@ -94,7 +97,7 @@ class Intake:
         except WrongShape as error:
             raise Rejected(f"only_when: {error}") from None
 
-    def _rows(self, local: Values) -> dict[str, list[Values]]:
+    def _rows(self, local: Values) -> Mapping[str, list[Values]]:
         found: dict[str, list[Values]] = {}
         for path, read, fields in self._lists:
             rows = read(local)
@@ -107,13 +110,19 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # what stands there
     return value if isinstance(value, str | int) else None
 
 
-def _values(local: Values, fields: tuple[tuple[str, Read], ...]) -> Values:
+def _readers(fields: Iterable[str]) -> tuple[tuple[str, Read | None], ...]:
+    """Return what reads each field; None where it stands in the record under its own name, as most do."""
+    return tuple((each, reader(each) if "." in each else None) for each in fields)
+
+
+def _values(local: Values, fields: tuple[tuple[str, Read | None], ...]) -> Values:
     found: Values = {}
     for name, read in fields:
-        value = read(local)
+        value = local.get(name, MISSING) if read is None else read(local)
         if value is MISSING:
             continue
-        if type(value) not in _SCALARS or (type(value) is int and abs(value) >= _LARGEST):
+        kind = type(value)
+        if kind is not str and (kind not in _SCALARS or (kind is int and abs(value) >= _LARGEST)):
             raise Rejected(f"mapping: what is to be written into {name} fits no column")
         found[name] = value
     return found

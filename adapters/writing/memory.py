@@ -6,19 +6,62 @@ the transaction of the records themselves.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from adapters.events import EventsKey, Result
-from adapters.events.canonical import NOTHING
+from adapters.events.canonical import NOTHING, written
+from adapters.events.inboxrows import EVENT, event_word
 from adapters.events.model import Status
+from adapters.events.statements import Among, Many
 from adapters.events.tables import CONFLICT, INBOX, SYNCED
 from adapters.writing.incoming import Values
+from adapters.writing.places import note
 
-KIND: Final = "event"  # of the inbox
 WHOLE: Final = "*"  # a conflict about a whole record
 _APPLIED: Final = Status.SUCCEEDED.value
+_HASHES: Final = 2048  # that are kept: a record's is asked for some times while its chunk is written
+_SERVICE: Final = "spean_service"
+_PERSON: Final = "spean_person"
+_SYNCED: Final = (SYNCED.c.sealed, SYNCED.c.event_at, SYNCED.c.link, SYNCED.c.person, SYNCED.c.digest)
+_OWN: Final = select(*_SYNCED).where(SYNCED.c.service == bindparam(_SERVICE))
+_BY_WORD: Final = Among(
+    lambda words: select(INBOX.c.key, INBOX.c.outcome, INBOX.c.sealed).where(INBOX.c.key.in_(words))
+)
+_BY_PERSON: Final = Among(lambda persons: _OWN.where(SYNCED.c.person.in_(persons)))
+_BY_LINK: Final = Among(lambda links: _OWN.where(SYNCED.c.link.in_(links)))
+_ANY_LINK: Final = select(SYNCED.c.link).where(SYNCED.c.link.is_not(None)).limit(1)
+_WRITES: Final[Mapping[str, Many]] = {
+    "new": Many(insert(SYNCED).values({each.name: bindparam(each.name) for each in SYNCED.c})),
+    "known": Many(
+        update(SYNCED)
+        .where(SYNCED.c.service == bindparam(_SERVICE), SYNCED.c.person == bindparam(_PERSON))
+        .values({each: bindparam(each) for each in ("sealed", "link", "digest", "sender", "event_at", "at")})
+    ),
+    "answers": Many(
+        insert(INBOX).values(
+            {each: bindparam(each) for each in ("key", "at", "sender", "service", "kind", "outcome", "sealed")}
+        )
+    ),
+    "conflicts": Many(
+        insert(CONFLICT).values(
+            {
+                each: bindparam(each)
+                for each in ("at", "service", "person", "sender", "event", "field", "kept", "sealed")
+            }
+        )
+    ),
+    "forgotten": Many(delete(INBOX).where(INBOX.c.key == bindparam("spean_key"))),
+}
+
+
+def carry_out(connection: Connection, what: str, rows: list[Values]) -> None:
+    """Write what is remembered; where the register's rows are elsewhere, it is kept with them too."""
+    if rows:
+        note(connection, what, rows)
+        _WRITES[what].run(connection, rows)
 
 
 @dataclass(slots=True)
@@ -90,25 +133,32 @@ class Conflict:
 
 
 class Memory:
-    """The tables of one service's writer."""
+    """The tables of one service's writer.
 
-    def __init__(self, service: str, key: EventsKey) -> None:
-        self._service, self.key = service, key
+    Args:
+        service: its code.
+        key: of the adapter's events.
+        own: the field by whose number records are found and which names them here, if there is one: then what a record
+            is remembered by is its link as well, and the column of links stays empty.
+    """
+
+    def __init__(self, service: str, key: EventsKey, own: str | None = None) -> None:
+        self._service, self.key, self._own = service, key, own
+        self._person = lru_cache(_HASHES)(self._order)
 
     def word(self, sender: str, event_id: str) -> bytes:
         """Return what an event is known by."""
-        return self.key.word("event", sender, self._service, event_id)
+        return event_word(self.key, sender, self._service, event_id)
 
     def link(self, name: str, value: Any) -> bytes:  # noqa: ANN401  # a column's value
         """Return what a record is found by when its number is not here any more."""
-        return self.key.word("link", self._service, name, str(value))
+        return self._person(str(value)) if name == self._own else self.key.word("link", self._service, name, str(value))
 
     def results(self, connection: Connection, words: Mapping[bytes, str]) -> dict[bytes, Result | None]:
         """Return the results of known events, by word; None for one that was rejected, which may be tried again."""
-        wanted = select(INBOX.c.key, INBOX.c.outcome, INBOX.c.sealed).where(INBOX.c.key.in_(tuple(words)))
         return {
             word: self._result(words[word], sealed) if outcome == _APPLIED else None
-            for word, outcome, sealed in connection.execute(wanted)
+            for word, outcome, sealed in _BY_WORD.rows(connection, tuple(words))
         }
 
     def _result(self, event_id: str, sealed: bytes | None) -> Result:
@@ -120,84 +170,90 @@ class Memory:
     def forget(self, connection: Connection, words: Sequence[bytes]) -> None:
         """Forget events that were rejected and come again."""
         if words:
-            connection.execute(delete(INBOX).where(INBOX.c.key.in_(words)))
+            carry_out(connection, "forgotten", [{"spean_key": each} for each in words])
 
     def synced(self, connection: Connection, keys: Iterable[Any]) -> dict[Any, Synced]:
         """Return what is remembered of records, by key."""
-        words = [self._person(key) for key in keys]
-        return {each.key: each for each in self._found(connection, SYNCED.c.person.in_(words))} if words else {}
+        words = [self._person(str(key)) for key in keys]
+        return {each.key: each for each in self._read(_BY_PERSON.rows(connection, words, spean_service=self._service))}
 
     def linked(self, connection: Connection, links: Sequence[bytes]) -> dict[bytes, Synced]:
         """Return what is remembered of records whose number is not here any more, by link."""
-        found = self._found(connection, SYNCED.c.link.in_(links)) if links else []
-        return {each.link: each for each in found if each.link is not None}
+        found: list[Synced] = []
+        if self._own is not None:
+            found += self._read(_BY_PERSON.rows(connection, links, spean_service=self._service))
+        if links and (self._own is None or connection.execute(_ANY_LINK).first() is not None):
+            found += self._read(_BY_LINK.rows(connection, links, spean_service=self._service))
+        wanted = set(links)
+        return {each.link: each for each in found if each.link in wanted}
 
-    def _found(self, connection: Connection, where: Any) -> list[Synced]:  # noqa: ANN401  # a condition
-        columns = (SYNCED.c.sealed, SYNCED.c.event_at, SYNCED.c.link, SYNCED.c.person, SYNCED.c.digest)
-        rows = connection.execute(select(*columns).where(SYNCED.c.service == self._service, where))
-        return [self._read(*row) for row in rows]
+    def _read(self, rows: Iterable[Any]) -> list[Synced]:
+        return [self._synced(*row) for row in rows]
 
-    def _read(self, sealed: bytes, at: int, link: bytes | None, person: bytes, digest: bytes) -> Synced:
+    def _synced(self, sealed: bytes, at: int, link: bytes | None, person: bytes, digest: bytes) -> Synced:
         data = self.key.unseal(sealed)
+        if link is None and self._own is not None and not data.get("unlinked", False):
+            link = person
         times, gone = data.get("times", {}), data.get("gone", False)
         return Synced(data["key"], at, data["values"], times, gone, link, person, digest, is_known=True)
 
     def remember(self, connection: Connection, records: Iterable[Synced], sender: str, at: int) -> None:
         """Write what changed."""
-        rows = [self._row(each, sender, at) for each in records if each.dirty]
-        known = [row | {"spean_person": row["person"]} for row, is_known in rows if is_known]
-        new = [row for row, is_known in rows if not is_known]
-        if new:
-            connection.execute(insert(SYNCED), new)
-        if known:
-            own = update(SYNCED).where(SYNCED.c.service == self._service, SYNCED.c.person == bindparam("spean_person"))
-            names = ("sealed", "link", "digest", "sender", "event_at", "at")
-            connection.execute(own.values({each: bindparam(each) for each in names}), known)
+        changed = [each for each in records if each.dirty]
+        carry_out(connection, "new", [self._row(each, sender, at) for each in changed if not each.is_known])
+        known = [self._row(each, sender, at) for each in changed if each.is_known]
+        address = {"service": _SERVICE, "person": _PERSON}
+        carry_out(connection, "known", [{address.get(name, name): each for name, each in row.items()} for row in known])
 
-    def _row(self, each: Synced, sender: str, at: int) -> tuple[Values, bool]:
+    def _row(self, each: Synced, sender: str, at: int) -> Values:
         data: Values = {"key": each.key, "values": each.values}
         if each.times:
             data["times"] = each.times
         if each.gone:
             data["gone"] = True
+        if each.link is None:
+            data["unlinked"] = True
+        person = each.person or self._person(str(each.key))
         return {
             "service": self._service,
-            "person": each.person or self._person(each.key),
-            "sealed": self.key.seal(data),
-            "link": each.link,
+            "person": person,
+            "sealed": self.key.seal_plain(written(data)),
+            "link": None if each.link == person else each.link,
             "digest": each.digest,
             "sender": sender,
             "event_at": each.at,
             "at": at,
-        }, each.is_known
-
-    def answer(self, connection: Connection, answers: Sequence[tuple[bytes, Result]], sender: str, at: int) -> None:
-        """Remember results."""
-        if answers:
-            connection.execute(insert(INBOX), [self._answer(*each, sender, at) for each in answers])
-
-    def _answer(self, word: bytes, result: Result, sender: str, at: int) -> Values:
-        return {
-            "key": word,
-            "at": at,
-            "sender": sender,
-            "service": self._service,
-            "kind": KIND,
-            "outcome": result.status.value,
-            "sealed": self.key.seal([result.message, list(result.conflicts)]) if _says_more(result) else None,
         }
+
+    def answer(self, connection: Connection, answers: Iterable[tuple[bytes, Result]], sender: str, at: int) -> None:
+        """Remember results."""
+        row = {"at": at, "sender": sender, "service": self._service, "kind": EVENT}
+        carry_out(
+            connection,
+            "answers",
+            [
+                row | {"key": word, "outcome": result.status.value, "sealed": self._told(result)}
+                for word, result in answers
+            ],
+        )
+
+    def _told(self, result: Result) -> bytes | None:
+        """Most results say no more than that all is well, which the row itself says."""
+        if result.status is Status.SUCCEEDED and not result.message and not result.conflicts:
+            return None
+        return self.key.seal([result.message, list(result.conflicts)])
 
     def record(self, connection: Connection, conflicts: Sequence[Conflict], sender: str, at: int) -> None:
         """Keep conflicts with both values."""
         if conflicts:
-            connection.execute(insert(CONFLICT), [self._conflict(each, sender, at) for each in conflicts])
+            carry_out(connection, "conflicts", [self._conflict(each, sender, at) for each in conflicts])
 
     def _conflict(self, each: Conflict, sender: str, at: int) -> Values:
         data = {"key": each.key, "row": each.row, "sent": each.sent, "local": each.local}
         return {
             "at": at,
             "service": self._service,
-            "person": self._person(each.key),
+            "person": self._person(str(each.key)),
             "sender": sender,
             "event": each.event,
             "field": each.field,
@@ -205,10 +261,5 @@ class Memory:
             "sealed": self.key.seal(data if each.document is None else data | {"event": each.document}),
         }
 
-    def _person(self, key: Any) -> bytes:  # noqa: ANN401  # a column's value
-        return self.key.order(self._service, str(key))
-
-
-def _says_more(result: Result) -> bool:
-    """Most results say no more than that all is well, which the row itself says."""
-    return bool(result.message or result.conflicts or result.status is not Status.SUCCEEDED)
+    def _order(self, key: str) -> bytes:
+        return self.key.order(self._service, key)

@@ -4,17 +4,16 @@ It refuses tables and columns that the write file does not name, and text of any
 until the transaction ends, where the database can. :mod:`adapters.writing.applying` changes what it holds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
-    Insert,
     Select,
-    Update,
     bindparam,
     column,
     delete,
@@ -26,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import TableClause
 from sqlalchemy.types import NULLTYPE
 
+from adapters.events.statements import Among, Many
 from adapters.source.render import table_of
 from adapters.source.values import plain
 from adapters.writing.definition import Child, Find, WriteDefinition
@@ -34,6 +34,7 @@ from adapters.writing.incoming import Values
 _KEY: Final = "spean_key"  # names of parameters, which no column may have
 _ROW: Final = "spean_row"
 _ADDRESS: Final = (_KEY, _ROW)
+_Query = Callable[[Sequence[BindParameter[Any]]], Select[Any]]
 
 
 @dataclass(slots=True)
@@ -77,12 +78,12 @@ class Statements:
             child.path: _table(child.table, {child.key, child.row, *child.fields.values()})
             for child in definition.children
         }
-        self._inserts: dict[tuple[str, frozenset[str]], Insert] = {}
-        self._updates: dict[tuple[str, frozenset[str]], Update] = {}
-        self._finds = tuple(_finding(each) for each in definition.find)
-        self._read = _reading(definition.table, definition.key, (definition.key, *definition.fields.values()))
+        self._inserts: dict[tuple[str, frozenset[str]], Many] = {}
+        self._updates: dict[tuple[str, frozenset[str]], Many] = {}
+        self._finds = tuple(Among(_finding(each)) for each in definition.find)
+        self._read = Among(_reading(definition.table, definition.key, (definition.key, *definition.fields.values())))
         self._reads = {
-            child.path: _reading(child.table, child.key, (child.key, child.row, *child.fields.values()))
+            child.path: Among(_reading(child.table, child.key, (child.key, child.row, *child.fields.values())))
             for child in definition.children
         }
 
@@ -90,7 +91,7 @@ class Statements:
         """Return the keys of the records that one way of finding gives for each value."""
         found: dict[Any, set[Any]] = {}
         wanted = [each for each in set(values) if each is not None]
-        for value, key in connection.execute(self._finds[place], {_KEY: wanted}) if wanted else ():
+        for value, key in self._finds[place].rows(connection, wanted):
             found.setdefault(_read(value), set()).add(_read(key))
         return found
 
@@ -101,12 +102,12 @@ class Statements:
         if not wanted:
             return found
         fields, children = tuple(self.definition.fields), self.definition.children
-        for key, *values in connection.execute(self._read, {_KEY: wanted}):
+        for key, *values in self._read.rows(connection, wanted):
             name = _read(key)
             read = dict(zip(fields, map(_read, values), strict=True))
             found[name] = Local(name, read, {child.path: [] for child in children}, exists=True)
         for child in children if found else ():
-            for key, row, *values in connection.execute(self._reads[child.path], {_KEY: list(found)}):
+            for key, row, *values in self._reads[child.path].rows(connection, list(found)):
                 read = dict(zip(child.fields, map(_read, values), strict=True))
                 found[_read(key)].rows[child.path].append(Row(_read(row), read))
         return found
@@ -131,9 +132,9 @@ class Statements:
             elif each.dirty and not each.is_gone:
                 updates.add({_KEY: each.key} | {columns[name]: each.values[name] for name in sorted(each.dirty)})
         for names, parameters in inserts:
-            connection.execute(self._insert(self._root, names), parameters)
+            self._insert(self._root, names).run(connection, parameters)
         for names, parameters in updates:
-            connection.execute(self._update(self._root, (self.definition.key,), names), parameters)
+            self._update(self._root, (self.definition.key,), names).run(connection, parameters)
 
     def _write_rows(self, connection: Connection, child: Child, changed: list[Local]) -> None:
         own, inserts, updates, gone = self._children[child.path], _Groups(), _Groups(), []
@@ -150,22 +151,22 @@ class Statements:
         if gone:
             connection.execute(delete(own).where(*_at(own, (child.key, child.row))), gone)
         for names, parameters in updates:
-            connection.execute(self._update(own, (child.key, child.row), names), parameters)
+            self._update(own, (child.key, child.row), names).run(connection, parameters)
         for names, parameters in inserts:
-            connection.execute(self._insert(own, names), parameters)
+            self._insert(own, names).run(connection, parameters)
 
-    def _insert(self, own: TableClause, names: frozenset[str]) -> Insert:
-        """Statements are kept: to make one, and to look it up by what it says, costs as much as to run it."""
+    def _insert(self, own: TableClause, names: frozenset[str]) -> Many:
+        """Statements are kept: to make one costs as much as to run it."""
         found = self._inserts.get((own.name, names))
         if found is None:
-            found = self._inserts[own.name, names] = insert(own).values(_bound(names))
+            found = self._inserts[own.name, names] = Many(insert(own).values(_bound(names)))
         return found
 
-    def _update(self, own: TableClause, address: tuple[str, ...], names: frozenset[str]) -> Update:
+    def _update(self, own: TableClause, address: tuple[str, ...], names: frozenset[str]) -> Many:
         found = self._updates.get((own.name, names))
         if found is None:
             made = update(own).where(*_at(own, address)).values(_bound(names - set(_ADDRESS)))
-            found = self._updates[own.name, names] = made
+            found = self._updates[own.name, names] = Many(made)
         return found
 
 
@@ -173,13 +174,13 @@ class _Groups:
     """Parameters by the set of their names: each set is one statement."""
 
     def __init__(self) -> None:
-        self._found: dict[frozenset[str], list[Values]] = {}
+        self._found: dict[tuple[str, ...], list[Values]] = {}
 
     def add(self, parameters: Values) -> None:
-        self._found.setdefault(frozenset(parameters), []).append(parameters)
+        self._found.setdefault(tuple(parameters), []).append(parameters)
 
-    def __iter__(self) -> Any:  # noqa: ANN401  # an iterator of pairs
-        return iter(self._found.items())
+    def __iter__(self) -> Iterator[tuple[frozenset[str], list[Values]]]:
+        return ((frozenset(names), parameters) for names, parameters in self._found.items())
 
 
 def _table(name: str, columns: Iterable[str]) -> TableClause:
@@ -200,18 +201,18 @@ def _bound(names: Iterable[str]) -> Mapping[str, Any]:
     return {each: _named(each) for each in sorted(names)}
 
 
-def _reading(name: str, key: str, columns: Iterable[str]) -> Select[Any]:
-    wanted: Select[Any] = select(*_columns(columns)).select_from(table_of(name))
-    return wanted.where(column(key).in_(bindparam(_KEY, expanding=True, type_=NULLTYPE))).with_for_update()
+def _reading(name: str, key: str, columns: Iterable[str]) -> _Query:
+    wanted: Select[Any] = select(*_columns(columns)).select_from(table_of(name)).with_for_update()
+    return lambda values: wanted.where(column(key).in_(values))
 
 
 def _columns(names: Iterable[str]) -> list[ColumnElement[Any]]:
     return [column(each) for each in names]
 
 
-def _finding(find: Find) -> Select[Any]:
+def _finding(find: Find) -> _Query:
     wanted: Select[Any] = select(*_columns((find.column, find.key))).select_from(table_of(find.table))
-    return wanted.where(column(find.column).in_(bindparam(_KEY, expanding=True, type_=NULLTYPE)))
+    return lambda values: wanted.where(column(find.column).in_(values))
 
 
 def _read(value: Any) -> Any:  # noqa: ANN401  # a column's value

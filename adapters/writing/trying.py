@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from adapters.events import Event, EventsStore, Result
 from adapters.events.store import milliseconds
 from adapters.writing.incoming import Incoming, Rejected, Values
+from adapters.writing.places import rows_of
 from adapters.writing.rows import Local
 from adapters.writing.writer import Writer
 
@@ -49,12 +50,11 @@ def try_record(store: EventsStore, writer: Writer, record: Values, sender: str, 
     event = Event(f"try-{uuid.uuid4()}", at, kind, definition.record_type, version, record)
 
     def work(connection: Connection) -> None:
-        before = _found(connection, writer, event)
-        seen: dict[Any, Local] = {}
-        trial = Writer(writer.service, definition, writer.memory.key)
-        trial.after = lambda one, key: seen.update(trial.statements.load(one, [key]))
-        result = trial.receive(connection, sender, [event], at)[0]
-        raise _Undone(Tried(result, tuple(_lines(before, seen))))
+        with writer.rows(connection, at):
+            before = _found(connection, writer, event)
+            [result], touched = writer.apply(connection, sender, [event], at)
+            seen = writer.statements.load(rows_of(connection), touched)
+            raise _Undone(Tried(result, tuple(_lines(before, seen))))
 
     try:
         store.write_now(work)
@@ -73,9 +73,9 @@ def _found(connection: Connection, writer: Writer, event: Event) -> dict[Any, Lo
         return {}
     keys: set[Any] = set()
     for place, find in enumerate(writer.definition.find):
-        for found in writer.statements.find(connection, place, incoming.values(find.field)).values():
+        for found in writer.statements.find(rows_of(connection), place, incoming.values(find.field)).values():
             keys |= found
-    return writer.statements.load(connection, keys)
+    return writer.statements.load(rows_of(connection), keys)
 
 
 def _lines(before: Mapping[Any, Local], after: Mapping[Any, Local]) -> list[Line]:

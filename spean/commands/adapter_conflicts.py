@@ -50,7 +50,7 @@ def _telling(config: AdapterConfig, store: EventsStore, writer: Writer) -> Itera
             continue
         source = open_source(service.source, config.connection, connections=1)
         sources.append(source)
-        publisher = publisher_of(service, source, store, at_source=True)
+        publisher = publisher_of(service, source, store, at_source=writer.elsewhere is None)
         after = partial(_publish, publisher)
         if service.code == writer.service:
             writer.after = after

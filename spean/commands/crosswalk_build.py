@@ -10,12 +10,15 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from sqlalchemy import Connection
 
 from adapters.config import AdapterConfig, load_config
 from adapters.crosswalk.definition import Definition
 from adapters.crosswalk.opening import Opened
 from adapters.crosswalk.people import Person
+from adapters.crosswalk.rows import chunks
 from adapters.crosswalk.taking import BATCH, Taken
 from adapters.errors import ConfigError, SourceError
 from adapters.mapping.counting import RefusedRecord, standard
@@ -26,11 +29,16 @@ from spean.commands.crosswalk_open import opened
 from spean.commands.progress import Bar
 from spean.errors import CommandError, UsageError
 
+_GONE_FEW: Final = 100  # as captures: who misses more, and more than a tenth, did not read the whole registry
+_GONE_SHARE: Final = 0.1
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Read all registries that were named, the one that gives SPIDs first."""
     with told(ConfigError, SourceError), opened(arguments.config) as crosswalk:
         definition = crosswalk.crosswalk.definition
+        if arguments.accept_gone and not arguments.gone:
+            raise UsageError("--accept-gone goes with --gone.")
         exports = dict(_export(definition, each) for each in arguments.exports)
         services = dict(_services(definition, [load_config(each) for each in arguments.adapters]))
         named = [each for each in definition.registries if each in exports or each in services]
@@ -38,7 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise UsageError("Name adapter files of registries, or exports with --from.")
         for name in sorted(named, key=lambda each: each != definition.anchor):
             records = _lines(exports[name]) if name in exports else _records(*services[name])
-            print(_told(name, asyncio.run(_take(crosswalk, name, records))), flush=True)
+            seen: set[bytes] = set()
+            print(_told(name, asyncio.run(_take(crosswalk, name, records, seen))), flush=True)
+            if arguments.gone:
+                _end(crosswalk, name, seen, accept=arguments.accept_gone)
     return 0
 
 
@@ -85,11 +96,13 @@ async def _lines(path: Path) -> AsyncIterator[Mapping[str, Any]]:
             yield record
 
 
-async def _take(crosswalk: Opened, name: str, records: AsyncIterator[Mapping[str, Any]]) -> Taken:
+async def _take(crosswalk: Opened, name: str, records: AsyncIterator[Mapping[str, Any]], seen: set[bytes]) -> Taken:
     taken, waiting, done = Taken(), list[Person](), 0
     with Bar(name) as bar:
         async for record in records:
-            waiting += crosswalk.crosswalk.definition.persons(name, record)
+            people = list(crosswalk.crosswalk.definition.persons(name, record))
+            seen |= {crosswalk.crosswalk.ending.word(name, each.key) for each in people}
+            waiting += people
             done += 1
             if len(waiting) >= BATCH:
                 taken.add(await _write(crosswalk, name, waiting))
@@ -102,6 +115,26 @@ async def _take(crosswalk: Opened, name: str, records: AsyncIterator[Mapping[str
 async def _write(crosswalk: Opened, name: str, people: list[Person]) -> Taken:
     take = partial(crosswalk.crosswalk.take_persons, registry=name, people=people, at=datetime.now(UTC))
     return await crosswalk.store.write(take)
+
+
+def _end(crosswalk: Opened, name: str, seen: set[bytes], *, accept: bool) -> None:
+    """End those who are here and were not read: of the registry, nothing but hashes of keys was held for it."""
+    gone, here = crosswalk.store.read_now(lambda one: crosswalk.crosswalk.ending.missing(one, name, seen))
+    if len(gone) > max(_GONE_FEW, here * _GONE_SHARE) and not accept:
+        raise CommandError(
+            f"{name}: {len(gone):,} of {here:,} records are not there any more. See that all of the registry was read; "
+            "if they are gone, give --accept-gone."
+        )
+    at = datetime.now(UTC)
+    ended = sum(
+        crosswalk.store.write_now(partial(_ended, crosswalk=crosswalk, name=name, keys=part, at=at))
+        for part in chunks(gone, BATCH)
+    )
+    print(f"{name}: {ended:,} ended. បានបញ្ចប់ {ended:,}។", flush=True)
+
+
+def _ended(connection: Connection, *, crosswalk: Opened, name: str, keys: list[str], at: datetime) -> int:
+    return crosswalk.crosswalk.end(connection, name, keys, at)
 
 
 def _told(name: str, taken: Taken) -> str:

@@ -25,10 +25,8 @@ from adapters.source import (
 from adapters.source.sql import BATCH, SqlSource
 from adapters.starting import from_sql
 from tests.support.adapters import dump, write_yaml
-from tests.support.mariadb import PASSWORD, MariaDb, mariadb_server
+from tests.support.mariadb import PASSWORD, MariaDb
 from tests.support.postgres import Server
-
-__all__ = ["mariadb_server"]
 
 TABLES = """
 CREATE TABLE village (code VARCHAR(8) PRIMARY KEY, name VARCHAR(50));

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import contracts
 from adapters.errors import RecordError, SearchRejected
 from adapters.mapping.model import MISSING
+from adapters.mapping.paths import WrongShape, reader
 from adapters.mapping.transforms import TransformError, build
 from adapters.registry.queries import QueryLimits, read_query
 from adapters.registry.strictjson import BadJson, parse
@@ -112,7 +113,7 @@ MAPPING = compiled(
 FIELDS = ("id", "name", "sex", "dob", "cards", "home")
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_any_record_is_mapped_or_refused_by_name(record: dict[str, Any]) -> None:
     found = outcome(lambda: MAPPING.apply(record), RecordError)
@@ -173,7 +174,7 @@ QUERIES = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.dictionaries(QUERY_KEYS, QUERIES, min_size=1, max_size=3))
 def test_any_expression_becomes_parameters_or_is_rejected(query: dict[str, Any]) -> None:
     criteria = {"query_type": "expression", "query": expression(query)}
@@ -199,3 +200,47 @@ def test_every_timestamp_with_a_zone_is_one(moment: datetime, minutes: int) -> N
     naive = moment.replace(tzinfo=None).isoformat()
     assert is_date_time(naive + zone)
     assert not is_date_time(naive)
+
+
+PART = st.sampled_from(["a", "b", "c"])
+PLACE = st.builds(lambda name, choice: name + choice, PART, st.sampled_from(["", "", "[first]", "[a=x]", "[b.a=x]"]))
+LEAF = st.sampled_from(["x", "y", "", None, 1])
+SCOPE = st.recursive(
+    LEAF, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(PART, inner, max_size=3), max_leaves=12
+)
+
+
+def says(value: Any, keys: list[str]) -> bool:
+    if isinstance(value, list):
+        return any(says(each, keys) for each in value)
+    if not keys:
+        return bool(value == "x")
+    return isinstance(value, dict) and says(value.get(keys[0]), keys[1:])
+
+
+def read_plainly(scope: Any, path: list[str]) -> Any:
+    """Read a path a step at a time; a list, or anything else than an object, is led through by nothing."""
+    choosing = any("[" in each for each in path)  # such a path also reads nothing out of nothing
+    for place, part in enumerate(path):
+        if (place or choosing) and (scope is None or scope is MISSING):
+            return scope
+        if not isinstance(scope, dict):
+            raise WrongShape
+        name, _bracket, choice = part.removesuffix("]").partition("[")
+        scope = scope.get(name, MISSING)
+        if not choice or scope is None or scope is MISSING:
+            continue
+        if not isinstance(scope, list):
+            raise WrongShape
+        keys = [] if choice == "first" else choice.removesuffix("=x").split(".")
+        scope = next((each for each in scope if not keys or says(each, keys)), MISSING)
+    return scope
+
+
+@settings(max_examples=300)
+@given(scope=SCOPE, path=st.lists(PLACE, min_size=1, max_size=5))
+def test_a_path_reads_what_stands_there_whatever_the_record_looks_like(scope: Any, path: list[str]) -> None:
+    found = outcome(lambda: reader(".".join(path))(scope), WrongShape)
+    expected = outcome(lambda: read_plainly(scope, path), WrongShape)
+    assert type(found) is type(expected)
+    assert isinstance(found, WrongShape) or found == expected

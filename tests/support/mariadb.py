@@ -84,7 +84,8 @@ def running_server() -> Iterator[MariaDb]:
     )  # fmt: skip
     start = directory / "start.sql"
     start.write_text(
-        f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\nGRANT ALL ON *.* TO {USER}@'127.0.0.1';\n"
+        f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\n"
+        f"GRANT ALL ON *.* TO {USER}@'127.0.0.1' WITH GRANT OPTION;\n"
     )
     start.chmod(0o644)
     with (directory / "log").open("wb") as log:

@@ -1,6 +1,7 @@
 """A cluster of NATS servers of the tests' own, on loopback, with streams on disk."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -9,9 +10,16 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from tests.support.sandboxes import free_ports
 
@@ -82,6 +90,56 @@ def running_cluster(folder: Path, *, size: int = 3) -> Iterator[Cluster]:
         for process in cluster.processes.values():
             process.kill()
             process.wait(10)
+
+
+def certificates(folder: Path) -> None:
+    """Write an authority (``ca.pem``), a certificate of it for 127.0.0.1, and an authority that certified nobody."""
+    ca, ca_key = _certified("authority", None)
+    server, key = _certified("server", (ca, ca_key))
+    (folder / "ca.pem").write_bytes(ca.public_bytes(Encoding.PEM))
+    (folder / "other.pem").write_bytes(_certified("other", None)[0].public_bytes(Encoding.PEM))
+    (folder / "server.pem").write_bytes(server.public_bytes(Encoding.PEM))
+    (folder / "server.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def _certified(
+    name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject if issuer is None else issuer[0].subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+    )
+    return made.sign(key if issuer is None else issuer[1], hashes.SHA256()), key
+
+
+@contextlib.contextmanager
+def running_secured(folder: Path, *, user: str, password: str) -> Iterator[str]:
+    """Run one server that asks for a password and speaks TLS only, and give its URL until the block ends."""
+    program, [port, monitor] = need_nats(), free_ports(2)
+    certificates(folder)
+    tls = {"cert_file": str(folder / "server.pem"), "key_file": str(folder / "server.key"), "timeout": 10}
+    said = {
+        "listen": f"127.0.0.1:{port}", "http": f"127.0.0.1:{monitor}", "jetstream": {"store_dir": str(folder / "js")},
+        "authorization": {"user": user, "password": password, "timeout": 10}, "tls": tls,
+    }  # fmt: skip
+    (folder / "nats.conf").write_text(json.dumps(said))
+    with (folder / "nats.log").open("ab") as log:
+        process = subprocess.Popen([program, "-c", str(folder / "nats.conf")], stdout=log, stderr=log)
+    try:
+        _wait(monitor)
+        yield f"tls://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 def _wait(monitor: int) -> None:

@@ -146,8 +146,7 @@ class Little:
 
     def sent(self, client: str = CLIENT) -> list[Event]:
         """Return the events in the outbox for a client, in their order, those of a load too."""
-        bodies = [body for body, _access in self.messages(client)]
-        return [read_element(each) for body in bodies for each in body.get("message", {}).get("notify_event", [body])]
+        return sent_to(self.store, client)
 
     def empty_outbox(self) -> None:
         """Let all that waits be sent."""
@@ -155,49 +154,56 @@ class Little:
 
     def messages(self, client: str = CLIENT) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """Return the bodies in the outbox for a client and what the access record is to say."""
-
-        def read(connection: Connection) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-            rows = connection.execute(
-                select(OUTBOX.c.sealed).where(OUTBOX.c.receiver.like(f"{client}/%")).order_by(OUTBOX.c.id)
-            )
-            opened = [KEY.unseal(row.sealed) for row in rows]
-            return [(each["body"], each["access"]) for each in opened]
-
-        return self.store.read_now(read)
+        return messages_to(self.store, client)
 
     def subscribe(
         self, event_type: str, *, client: str = CLIENT, where: Mapping[str, Any] | None = None, **more: Any
     ) -> str:
         """Write a subscription as the asynchronous paths do; returns its code."""
-        criteria = subscribe_criteria(event_type, PURPOSES[client], where) | more
-        code = f"{client.rpartition('/')[2]}-{event_type}-{len(json.dumps(criteria))}"
-        row = {
-            "code": code,
-            "service": self.service.code,
-            "client": client,
-            "callback": f"{client}/take",
-            "event_type": event_type,
-            "record_type": "Registration",
-            "version": "1.0.0",
-            "sealed": KEY.seal(criteria),
-            "digest": KEY.word(code),
-            "purpose": PURPOSES[client],
-            "frequency": None,
-            "starts": milliseconds(AT - timedelta(days=1)),
-            "ends": milliseconds(AT + timedelta(days=300)),
-            "status": "subscribe",
-            "created": milliseconds(AT),
-        }
-        self.store.write_now(lambda connection: connection.execute(insert(SUBSCRIPTION), [row]))
-        return code
+        return subscribe(self.store, event_type, client=client, where=where, **more)
 
 
-def subscribe_criteria(event_type: str, purpose: str, where: Mapping[str, Any] | None) -> dict[str, Any]:
+def subscribe(
+    store: EventsStore,
+    event_type: str,
+    *,
+    client: str = CLIENT,
+    where: Mapping[str, Any] | None = None,
+    at: datetime = AT,
+    **more: Any,
+) -> str:
+    """Write a subscription that is in force since the day before; returns its code."""
+    criteria = subscribe_criteria(event_type, PURPOSES[client], where, at) | more
+    code = f"{client.rpartition('/')[2]}-{event_type}-{len(json.dumps(criteria))}"
+    row = {
+        "code": code,
+        "service": "people",
+        "client": client,
+        "callback": f"{client}/take",
+        "event_type": event_type,
+        "record_type": "Registration",
+        "version": "1.0.0",
+        "sealed": store.key.seal(criteria),
+        "digest": store.key.word(code),
+        "purpose": PURPOSES[client],
+        "frequency": None,
+        "starts": milliseconds(at - timedelta(days=1)),
+        "ends": milliseconds(at + timedelta(days=300)),
+        "status": "subscribe",
+        "created": milliseconds(at),
+    }
+    store.write_now(lambda connection: connection.execute(insert(SUBSCRIPTION), [row]))
+    return code
+
+
+def subscribe_criteria(
+    event_type: str, purpose: str, where: Mapping[str, Any] | None, at: datetime = AT
+) -> dict[str, Any]:
     """Return DCI's criteria; ``where`` is the query of an expression, None for every record."""
     expression = {"type": "expression", "value": {"expression": {"collection": "Registration", "query": where}}}
     asked = {"filter": {}} if where is None else {"filter_type": "expression", "filter": expression}
     ground = {"code": purpose, "text": "why", "ref_uri": "https://example.org/law"}
-    authorize = {"ts": (AT - timedelta(days=1)).isoformat(), "purpose": ground}
+    authorize = {"ts": (at - timedelta(days=1)).isoformat(), "purpose": ground}
     return {"reg_event_type": event_type, "notify_record_type": "Registration", "authorize": authorize, **asked}
 
 
@@ -215,11 +221,35 @@ def read_service(folder: Path, publish: Mapping[str, Any]) -> ServiceConfig:
     return service
 
 
+def sent_to(store: EventsStore, client: str = CLIENT) -> list[Event]:
+    """Return the events in an outbox for a client, in their order, those of a load too."""
+    bodies = [body for body, _access in messages_to(store, client)]
+    return [read_element(each) for body in bodies for each in body.get("message", {}).get("notify_event", [body])]
+
+
+def messages_to(store: EventsStore, client: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the bodies in an outbox for a client and what the access record is to say."""
+
+    def read(connection: Connection) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        rows = connection.execute(
+            select(OUTBOX.c.sealed).where(OUTBOX.c.receiver.like(f"{client}/%")).order_by(OUTBOX.c.id)
+        )
+        opened = [store.key.unseal(row.sealed) for row in rows]
+        return [(each["body"], each["access"]) for each in opened]
+
+    return store.read_now(read)
+
+
+def write_files(folder: Path) -> None:
+    """Write the source, mapping and release files."""
+    for name, content in (("source", SOURCE), ("mapping", MAPPING), ("release", RELEASE)):
+        (folder / f"{name}.yaml").write_text(content)
+
+
 @contextmanager
 def little(folder: Path, url: str, publish: Mapping[str, Any], *, at_source: bool = True) -> Iterator[Little]:
     """Make the registry in a database; the tables of events stand beside it, or in a file."""
-    for name, content in (("source", SOURCE), ("mapping", MAPPING), ("release", RELEASE)):
-        (folder / f"{name}.yaml").write_text(content)
+    write_files(folder)
     service = read_service(folder, publish)
     shown = make_url(url).set(drivername=make_url(url).get_backend_name())
     registry = open_events(url, KEY, config="adapter.yaml")

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from adapters.events import Event, EventsKey, EventsStore, Result, open_events
 from adapters.events.model import Change
-from adapters.writing import Writer, load_write
+from adapters.writing import WriteDefinition, Writer, load_write
 
 KEY = EventsKey(bytes(range(32)))
 SENDER = "KH/GOV/SPR/REGISTRY"
@@ -143,13 +143,17 @@ always:
   changed: {{now: timestamp}}
 wins: {{default: sent, fields: {{village: local, book: newest, lines: local}}, changed: changed}}
 """
+_READ: dict[str, WriteDefinition] = {}
 
 
 def made_writer(folder: Path, **changes: Any) -> Writer:
     """Write the files, with other keys in the write file, and make the writer."""
-    (folder / "family.write.yaml").write_text(yaml.safe_dump(yaml.safe_load(WRITE) | changes, allow_unicode=True))
-    (folder / "family.intake.yaml").write_text(INTAKE)
-    return Writer("family", load_write(folder / "family.write.yaml"), KEY)
+    written = yaml.safe_dump(yaml.safe_load(WRITE) | changes, allow_unicode=True)
+    if written not in _READ:  # to read and check them costs more than most tests
+        (folder / "family.write.yaml").write_text(written)
+        (folder / "family.intake.yaml").write_text(INTAKE)
+        _READ[written] = load_write(folder / "family.write.yaml")
+    return Writer("family", _READ[written], KEY)
 
 
 @dataclass

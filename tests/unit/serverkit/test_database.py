@@ -20,6 +20,8 @@ from securityserver.serverconf.tables import METADATA as CONF
 from serverkit.database import Database, DatabaseUnusable, open_database
 from serverkit.migrations import Migrations
 
+pytestmark = pytest.mark.usefixtures("true_migrations")
+
 
 def url(path: Path) -> str:
     return f"sqlite:///{path}"

@@ -3,13 +3,13 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, column, delete, insert, select, table, text
 
 from adapters.accesslog import AccessStore, load_key
 from adapters.capture import digests, reconciling
@@ -17,9 +17,10 @@ from adapters.capture.digests import Digests
 from adapters.capture.following import Following
 from adapters.capture.reconciling import Reconciliation, Report
 from adapters.errors import CaptureStopped, RequestRefused
+from adapters.events.tables import CONFLICT, INBOX, SYNCED
 from adapters.registry.callers import Caller
 from adapters.secretkeys import make_key
-from tests.support.publishing import AT, CLIENT, OTHER, Little
+from tests.support.publishing import AT, CLIENT, OTHER, Little, little
 from tests.support.subscribing import SENDER, Client, client
 
 PEOPLE = range(12)
@@ -178,3 +179,53 @@ def test_the_first_comparison_need_not_be_the_publishers_own(both: Both) -> None
     following = Following(both.registry.publisher, both.registry.store, both.registry.source, now=lambda: AT)
     asyncio.run(following.once())
     assert both.told() == {}
+
+
+@contextmanager
+def on_postgresql(folder: Path, url: str) -> Iterator[tuple[Little, Both]]:
+    """Make a publisher in a file, and a subscriber on PostgreSQL that has taken everything."""
+    publish = {"capture": {"kind": "writes"}}
+    with little(folder, f"sqlite:///{folder / 'registry.sqlite'}", publish) as registry:
+        for each in ("REGISTER", "UPDATE", "REMOVE"):
+            registry.subscribe(each)
+        make_key(folder / "access.key")
+        access = AccessStore(
+            folder / "access.sqlite", load_key(folder / "access.key", config="a"), access_days=9, transaction_days=9
+        )
+        asyncio.run(access.open())
+        registry.people(*PEOPLE)
+        registry.look(*PEOPLE)
+        with client(folder / "client", url) as programme:
+            found = Both(registry, programme, access)
+            found.deliver()
+            yield registry, found
+        asyncio.run(access.close())
+
+
+def test_a_subscriber_on_postgresql_is_repaired(tmp_path: Path, postgresql_url: str) -> None:
+    """Its tables, those of the events too, are put back to what they were."""
+    tables = (SYNCED, INBOX, CONFLICT, table("client", *map(column, ("number", "spid", "name", "sex"))))
+    with on_postgresql(tmp_path, postgresql_url) as (registry, both):
+        store = both.programme.store
+        before = store.read_now(lambda one: [one.execute(select(each)).mappings().all() for each in tables])
+        registry.run("UPDATE person SET sex = 'F' WHERE num IN (1, 2)", "DELETE FROM person WHERE num = 3")
+        registry.person(40)
+        registry.look(1, 2, 3, 40, at=AT + timedelta(hours=1))
+        both.deliver()
+        now = both.programme.people()
+        assert both.told() == {}
+
+        def put_back(connection: Connection) -> None:
+            for each, rows in zip(tables, before, strict=True):
+                connection.execute(delete(each))
+                if rows:
+                    connection.execute(insert(each), [dict(row) for row in rows])
+
+        store.write_now(put_back)
+        assert both.told() == {
+            ("older here", "repaired"): 2,
+            ("missing here", "repaired"): 1,
+            ("unknown there", "repaired"): 1,
+        }
+        assert both.programme.people() == now
+        assert both.told() == {}

@@ -2,14 +2,18 @@
 
 import io
 import json
+import re
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from adapters.config import load_config
+from adapters.crosswalk import load_definition
 from adapters.errors import SearchRejected
 from adapters.packaged import adapter_yaml
 from adapters.source import And, Comparison, Not, Operator, Query, Source, open_source
@@ -17,6 +21,7 @@ from adapters.synthetic import ALL, generate
 from adapters.synthetic.standard import REGISTERS, records
 from bench.crosswalk import PRECISION, RECALL, measure
 from spean.cli import main
+from spean.commands import crosswalk_build
 from tests.support.crosswalk import DECLARATION
 
 HOUSEHOLDS, SEED = 40, 77
@@ -112,6 +117,59 @@ async def test_a_number_of_nobody_finds_nobody(source: Source) -> None:
 async def test_all_persons_are_streamed_and_counted(source: Source) -> None:
     await source.check()
     assert await source.count() == len([each async for each in source.stream()])
+
+
+def test_weights_are_proposed_and_nothing_is_changed(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, before = tmp_path / "proposed.yaml", DECLARATION.read_bytes()
+    words = ["crosswalk", "weights", str(made.config), "--pairs", "20000"]
+    assert main([*words, "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^given +exact +\+6\.5 +\+\d", shown, re.MULTILINE)
+    assert re.search(r"^number +missing +\+0\.0 +-", shown, re.MULTILINE)
+    assert "Nothing was changed." in shown
+    assert DECLARATION.read_bytes() == before
+    weights = yaml.safe_load(out.read_text(encoding="utf-8"))["weights"]
+    declaration = tmp_path / "crosswalk.yaml"
+    declaration.write_text(yaml.safe_dump(yaml.safe_load(before) | {"weights": weights}, allow_unicode=True))
+    proposed, declared = load_definition(declaration).weights, load_definition(DECLARATION).weights
+    assert {f: {n: w.text for n, w in each.items()} for f, each in proposed.items()} == {
+        f: {n: w.text for n, w in each.items()} for f, each in declared.items()
+    }
+    assert proposed["given"]["exact"].bits > 3
+    assert proposed["given"]["different"].bits < 0
+    assert main([*words, "--out", str(out)]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert main([*words[:3], "--pairs", "0"]) == 2
+
+
+def test_who_is_not_in_a_registry_any_more_is_ended_when_it_is_asked_for(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in ("crosswalk.yaml", "crosswalk.key", "crosswalk.sqlite"):
+        shutil.copy(made.folder / each, tmp_path / each)
+    lines = (made.folder / "pmrs.jsonl").read_text().splitlines(keepends=True)
+    fewer, config = tmp_path / "pmrs.jsonl", str(tmp_path / "crosswalk.yaml")
+    everybody = f"pmrs={made.folder / 'pmrs.jsonl'}"
+    assert main(["crosswalk", "build", config, "--from", everybody, "--gone"]) == 0  # others may have added somebody
+    capsys.readouterr()
+    fewer.write_text("".join(each for each in lines if f'"{made.patient}"' not in each))
+    words = ["crosswalk", "build", config, "--from", f"pmrs={fewer}"]
+    assert main(words) == 0
+    assert "ended" not in capsys.readouterr().out
+    assert main([*words, "--accept-gone"]) == 2
+    assert main([*words, "--gone"]) == 0
+    assert "pmrs: 1 ended." in capsys.readouterr().out
+    monkeypatch.setattr(crosswalk_build, "_GONE_FEW", 5)
+    fewer.write_text("")
+    assert main([*words, "--gone"]) == 1
+    assert "See that all of the registry was read" in capsys.readouterr().err
+    assert main([*words, "--gone", "--accept-gone"]) == 0
+    assert f"pmrs: {len(lines) - 1} ended." in capsys.readouterr().out
+    everyone = [str(made.folder / "spr-adapter.yaml"), "--gone"]
+    assert main(["crosswalk", "build", config, *everyone]) == 0
+    assert "spr: 0 ended." in capsys.readouterr().out
 
 
 def test_an_operator_gets_the_spid_and_its_own_number_only(made: Made) -> None:

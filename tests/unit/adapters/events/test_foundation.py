@@ -1,22 +1,29 @@
 """What all of events stands on: tables that are guests in a database, sealed rows, names of services."""
 
+import hmac
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import insert, make_url, select
 
 from adapters.errors import ConfigError, EventsError
-from adapters.events import EventsKey, ServiceAddress, load_events_key, open_events
+from adapters.events import EventsKey, ServiceAddress, keys, load_events_key, open_events
 from adapters.events.migrations import EVENTS
 from adapters.events.naming import BadAddress
 from adapters.events.tables import META, POSITION
-from adapters.secretkeys import make_key
+from adapters.secretkeys import KeyedHash, make_key
 from serverkit.database import Database, open_guest
+from serverkit.postgresql import lock_migrations
 from xroad.identifiers import ClientId
+
+pytestmark = pytest.mark.usefixtures("true_migrations")
 
 KEY = EventsKey(bytes(range(32)))
 SERVICE = ServiceAddress(ClientId("KH", "GOV", "SPR", "REGISTRY"), "registration")
@@ -62,6 +69,26 @@ def test_a_guest_leaves_its_host_as_it_was(tmp_path: Path) -> None:
         assert host.execute("SELECT count(*) FROM family").fetchone() == (0,)
 
 
+def test_what_is_current_is_opened_beside_one_who_writes(tmp_path: Path) -> None:
+    """A whole comparison writes for minutes; a command beside it was told that the database is locked."""
+    file = tmp_path / "events.sqlite"
+    open_events(url(file), KEY, config="adapter.yaml").database.close()
+    with closing(sqlite3.connect(file, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        store = open_events(url(file), KEY, config="adapter.yaml")
+        assert store.read_now(lambda connection: connection.execute(select(POSITION)).all()) == []
+        store.database.close()
+
+
+def test_what_is_current_is_opened_beside_one_who_migrates_on_postgresql(postgresql_url: str) -> None:
+    open_events(postgresql_url, KEY, config="adapter.yaml").database.close()
+    other = open_guest(make_url(postgresql_url), EVENTS)
+    with other.transaction() as connection:
+        lock_migrations(connection)
+        open_events(postgresql_url, KEY, config="adapter.yaml").database.close()
+    other.close()
+
+
 def test_a_new_file_is_its_owners(tmp_path: Path) -> None:
     file = tmp_path / "events.sqlite"
     open_guest(make_url(url(file)), EVENTS).close()
@@ -93,6 +120,25 @@ async def test_a_database_that_refuses_says_nothing_of_values(tmp_path: Path) ->
 def test_a_database_that_cannot_be_opened_is_an_error_with_a_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"events\.database"):
         open_events(url(tmp_path / "none" / "events.sqlite"), KEY, config="adapter.yaml")
+
+
+@given(key=st.binary(min_size=1, max_size=200), parts=st.lists(st.text(max_size=80), min_size=1, max_size=5))
+def test_a_keyed_hash_is_hmac_of_the_parts_and_their_lengths(key: bytes, parts: list[str]) -> None:
+    text = "\0".join(f"{len(each)}:{each}" for each in parts)
+    assert KeyedHash(key)(*parts) == hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
+
+
+@pytest.mark.parametrize("size", [0, 1, 505, 506, 507, 5_000])
+def test_what_is_sealed_is_packed_only_where_that_saves(size: int) -> None:
+    sealed = KEY.seal(["x" * size, 1.5])
+    assert KEY.unseal(sealed) == ["x" * size, 1.5]
+    assert len(sealed) < 600
+
+
+def test_what_was_packed_though_it_is_short_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of an adapter before this one."""
+    monkeypatch.setattr(keys, "_SHORT", 0)
+    assert KEY.plain(KEY.seal_plain(b"{}")) == b"{}"
 
 
 def test_what_is_sealed_is_read_with_its_key_alone() -> None:

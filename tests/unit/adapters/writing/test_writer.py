@@ -3,13 +3,15 @@
 from typing import Any
 
 import pytest
+import yaml
 from sqlalchemy import select
 
 from adapters.errors import EventsError
 from adapters.events.model import Change, Status
 from adapters.events.tables import CONFLICT, INBOX
-from adapters.writing.applying import NOT_FOR_US, NOT_HERE, OLDER, WAITS
-from tests.support.writing import KEY, NOW, SENDER, Registry, event, family, person
+from adapters.writing import Writer
+from adapters.writing.applying import NOT_FOR_US, NOT_HERE, OLDER, REMOVED_HERE, WAITS
+from tests.support.writing import KEY, NOW, SENDER, WRITE, Registry, event, family, person
 
 ROOT = "SELECT spr_no, village, book, size, state, version FROM family ORDER BY family_no"
 BOOK = "group.group_identifier[identifier_type=FAMILY_BOOK].identifier_value"
@@ -388,3 +390,45 @@ def test_other_services_hear_of_the_rows_that_they_publish(small: Registry) -> N
     writer.others["person"] = lambda _connection, key: heard.append(key)
     small.receive(event("a", family("A", people=[person("S1"), person("S2")])), writer=writer)
     assert heard == ["S1", "S2"]
+
+
+def own_key(registry: Registry) -> Writer:
+    """Make a writer whose records are found by the column that names them."""
+    record = yaml.safe_load(WRITE)["record"] | {"key": "spr_no"}
+    new = {
+        "familyNo": {"text": "F{sprNo}"}, "state": {"value": "LIVE"}, "lines.line": {"next": {}},
+        "lines.lineNo": {"text": "{sprNo}/{lines.line}"},
+    }  # fmt: skip
+    return registry.writer(record=record, find=[{"field": "sprNo"}], new=new)
+
+
+def links(registry: Registry) -> list[bool]:
+    return [each[0] is not None for each in registry.rows("SELECT link FROM spean_synced")]
+
+
+def test_a_record_that_is_found_by_its_own_key_needs_no_link(registry: Registry) -> None:
+    writer = own_key(registry)
+    registry.receive(event("a", family("A")), event("b", family("B")), writer=writer)
+    registry.receive(event("c", family("A", size=4), 1), writer=writer)
+    assert registry.rows("SELECT spr_no, size FROM family ORDER BY spr_no") == [("A", 4), ("B", None)]
+    assert links(registry) == [False, False]
+
+
+def test_a_record_that_was_removed_here_is_known_by_its_own_key(registry: Registry) -> None:
+    writer = own_key(registry)
+    registry.receive(event("a", family("A")), writer=writer)
+    registry.run("DELETE FROM family")
+    assert registry.receive(event("b", family("A"), 1), writer=writer)[0].message == NOT_HERE
+    assert registry.receive(event("c", family("A", size=4), 2), writer=writer)[0].message == REMOVED_HERE
+    assert registry.rows("SELECT count(*) FROM family") == [(0,)]
+
+
+def test_what_was_gone_before_it_came_is_known_by_its_number(registry: Registry) -> None:
+    writer = own_key(registry)
+    assert registry.receive(event("z", family("A"), 5, kind="REMOVE"), writer=writer)[0].message == NOT_HERE
+    assert registry.receive(event("a", family("A")), event("o", family("B")), writer=writer)[0].message == OLDER
+    registry.receive(event("b", family("A"), 6), writer=writer)
+    assert registry.rows("SELECT spr_no FROM family ORDER BY spr_no") == [("A",), ("B",)]
+    registry.run("DELETE FROM family WHERE spr_no = 'A'")
+    assert registry.receive(event("c", family("A", size=4), 7), writer=writer)[0].message == REMOVED_HERE
+    assert links(registry) == [False, False, False]  # one of them says that its link was taken away

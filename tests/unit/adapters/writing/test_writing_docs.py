@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from adapters.composition import open_events_store, writers_of
+from adapters.composition import compose, open_events_store, writers_of
 from adapters.config import load_config
+from adapters.errors import ConfigError
 from adapters.events import Event
 from adapters.yamlfile import SCHEMAS
 from spean.cli import main
+from tests.support.mariadb import PASSWORD, MariaDb
 from tests.support.writing import NOW
 
 DOCS = Path(__file__).resolve().parents[4] / "docs"
@@ -81,6 +83,38 @@ def test_the_example_of_the_page_writes(adapter: Path) -> None:
         ("P00001", "សុខ ដារា", "1", "20/05/2553", "12010101", "NEW", 1)
     ]
     assert rows(adapter, "SELECT pupil_id, number FROM phone") == [("P00001", "+85512345678")]
+
+
+def test_the_example_writes_into_mariadb(adapter: Path, mariadb_server: MariaDb) -> None:
+    name = mariadb_server.new_database()
+    tables = TABLES.replace("id TEXT PRIMARY KEY", "id VARCHAR(20) PRIMARY KEY").replace(
+        "code TEXT P", "code CHAR(9) P"
+    )
+    tables = tables.replace("spid TEXT", "spid VARCHAR(20)").replace("id_card TEXT", "id_card VARCHAR(9)")
+    tables = re.sub("CREATE TABLE grant_paid.*\n", "", tables)
+    tables = tables.replace("school_code TEXT", "school_code CHAR(9)").replace("pupil_id TEXT", "pupil_id VARCHAR(20)")
+    mariadb_server.execute(name, tables)
+    data = yaml.safe_load(adapter.read_text(encoding="utf-8"))
+    data["source"] = {"kind": "sql", "url": mariadb_server.url(name), "password_file": "password"}
+    data["events"]["database"] = {"url": "sqlite:///events.sqlite"}
+    (adapter.parent / "password").write_text(PASSWORD)
+    adapter.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+    compose(load_config(adapter))
+    send(adapter, RECORD)
+    with closing(mariadb_server.connect(name)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT id, full_name, sex, version FROM pupil")
+        assert cursor.fetchall() == (("P00001", "សុខ ដារា", "1", 1),)
+    mariadb_server.execute(name, "ALTER TABLE phone ENGINE=MyISAM")
+    with pytest.raises(ConfigError, match="phone has no transactions"):
+        compose(load_config(adapter))
+
+
+def test_other_databases_hold_the_events_beside_the_rows(adapter: Path) -> None:
+    data = yaml.safe_load(adapter.read_text(encoding="utf-8"))
+    data["events"]["database"] = {"url": "sqlite:///events.sqlite"}
+    adapter.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+    with pytest.raises(ConfigError, match="must be source, because pupil writes what others send"):
+        compose(load_config(adapter))
 
 
 def test_a_record_can_be_tried_and_changes_nothing(adapter: Path, capsys: pytest.CaptureFixture[str]) -> None:
