@@ -11,7 +11,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from serverkit.collector import calm
+from serverkit.memory import calm
 from tests.support.loglines import forget_cached_loggers, reset_logs, standard_handlers
 from tests.support.mariadb import mariadb_server
 from tests.support.memorydisk import in_memory

@@ -94,7 +94,7 @@ def plain(value: object, paths: list[tuple[Step, ...]]) -> object:
     if () in paths:
         return value if value is not None else NULL
     if isinstance(value, list):
-        return [left for each in value if (left := plain(each, paths)) is not None] or None
+        return [rest for each in value if (rest := plain(each, paths)) is not None] or None
     if not isinstance(value, dict):
         return None
     fields: dict[str, object] = {}
