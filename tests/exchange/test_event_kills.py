@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.event_kills import audit, tell_under_kills
 from tests.support.eventbus import event_bus
-from tests.support.postgres import programs, running_server
+from tests.support.memorydisk import place_for
+from tests.support.postgres import ROOM_BYTES, programs, running_server
 
 KILLS = 4
 NOTIFICATIONS = 100
@@ -20,7 +21,7 @@ async def test_nothing_is_lost_doubled_or_out_of_order(tmp_path: Path) -> None:
     if binaries is None:
         assert not os.environ.get("CI"), "pg_ctl is missing: install Debian's package postgresql"
         pytest.skip("pg_ctl is not here: install Debian's package postgresql")
-    with running_server(binaries) as registry:  # its own: it is killed
+    with running_server(binaries, place_for(ROOM_BYTES)) as registry:  # its own: it is killed
         async with event_bus(tmp_path / "bus", registry) as bus:
             moments = random.Random()  # noqa: S311 - no secret
             killed = await tell_under_kills(bus, kills=KILLS, notifications=NOTIFICATIONS, rng=moments)

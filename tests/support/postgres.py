@@ -13,8 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.memorydisk import place_for
+
 PROGRAMS = Path("/usr/lib/postgresql")
 USER = "spean"
+# Room for its log and some dozen databases; each takes 8 MiB.
+ROOM_BYTES = 1024**3
+# From here on a server can copy a database's files without a log of each page.
+_COPIES_FILES = 150_000
 
 
 def programs() -> Path | None:
@@ -82,14 +88,23 @@ class Server:
 
         name = f"test_{uuid.uuid4().hex}"
         with psycopg.connect(f"host=127.0.0.1 port={self.port} user={USER} dbname=postgres", autocommit=True) as one:
-            one.execute(f"CREATE DATABASE {name}".encode())
+            strategy = " STRATEGY FILE_COPY" if one.info.server_version >= _COPIES_FILES else ""
+            one.execute(f"CREATE DATABASE {name}{strategy}".encode())
         return self.url(name)
+
+    def remove(self, url: str) -> None:
+        """Remove a database that was made here, whoever still holds a connection."""
+        import psycopg  # noqa: PLC0415 - as above
+
+        name = url.rpartition("/")[2]
+        with psycopg.connect(f"host=127.0.0.1 port={self.port} user={USER} dbname=postgres", autocommit=True) as one:
+            one.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @contextmanager
-def running_server(binaries: Path) -> Iterator[Server]:
-    """Run a server in a folder of its own until the block ends; `binaries` are its programs."""
-    directory = Path(tempfile.mkdtemp(prefix="spean-postgresql-"))
+def running_server(binaries: Path, place: Path | None = None) -> Iterator[Server]:
+    """Run a server until the block ends; `binaries` are its programs, and `place` is where its folder is made."""
+    directory = Path(tempfile.mkdtemp(prefix="spean-postgresql-", dir=place))
     if _unprivileged():
         shutil.chown(directory, _unprivileged()[2])
     data = str(directory / "data")
@@ -110,13 +125,15 @@ def postgresql_server() -> Iterator[Server]:
         if os.environ.get("CI"):
             pytest.fail("pg_ctl is missing: install Debian's package postgresql")
         pytest.skip("pg_ctl is not here: install Debian's package postgresql")
-    with running_server(binaries) as server:
+    with running_server(binaries, place_for(ROOM_BYTES)) as server:
         yield server
 
 
 @pytest.fixture
-def postgresql_url(postgresql_server: Server) -> str:
-    return postgresql_server.new_database()
+def postgresql_url(postgresql_server: Server) -> Iterator[str]:
+    url = postgresql_server.new_database()
+    yield url
+    postgresql_server.remove(url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
