@@ -9,6 +9,9 @@ from pathlib import Path
 
 from tests.support.sandboxes import environment, spean
 
+# As many households as the stories need; a district's would be made up for seconds.
+SMALL = ("--households", "150")
+
 
 def demo(temporary: Path, *options: str) -> subprocess.CompletedProcess[str]:
     surroundings = environment() | {"TMPDIR": str(temporary)}
@@ -18,7 +21,7 @@ def demo(temporary: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_story_comes_out_as_expected_and_leaves_nothing(tmp_path: Path) -> None:
-    told = demo(tmp_path)
+    told = demo(tmp_path, *SMALL)
     assert told.returncode == 0, told.stdout + told.stderr
     assert re.findall(r"^(\d)\. ", told.stdout, re.MULTILINE) == ["1", "2", "3", "4", "5", "6"]
     assert len(re.findall(r"^   ✓ \d+\.\d\d s$", told.stdout, re.MULTILINE)) == 6
@@ -33,7 +36,7 @@ def test_the_story_that_goes_wrong_says_what_differed(tmp_path: Path) -> None:
     """The ministry's adapter dies after the start."""
     folder = tmp_path / "sandbox"
     with subprocess.Popen(
-        spean("sandbox", "demo", "--households", "150", "--dir", str(folder)),
+        spean("sandbox", "demo", *SMALL, "--dir", str(folder)),
         stdout=subprocess.PIPE,
         text=True,
         env=environment(),
