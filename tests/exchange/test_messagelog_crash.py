@@ -19,7 +19,7 @@ from securityserver.messagelog.recovery import open_log
 from tests.support.messagelog import database_url
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = 12
+KILLS = 8
 WORDS = 3  # on a whole line: number, request id, digest
 # Before each kill: after so many who come alone are taken in by the file beside the database.
 RETURNED = intake.ALONE + 4
