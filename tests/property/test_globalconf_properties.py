@@ -175,7 +175,7 @@ _END = SIGNED.rindex(b"\r\n--", 0, SIGNED.index(b"Signature-Algorithm-Id"))
 
 
 @given(st.integers(_START, _END - 1), st.integers(1, 255))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_changed_byte_under_the_signature_is_refused(place: int, change: int) -> None:
     flipped = bytearray(SIGNED)
     flipped[place] ^= change
@@ -185,7 +185,7 @@ def test_any_changed_byte_under_the_signature_is_refused(place: int, change: int
 
 
 @given(st.integers(0, len(SIGNED) - 1), st.integers(1, 255))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_changed_byte_anywhere_changes_nothing_that_was_signed(place: int, change: int) -> None:
     flipped = bytearray(SIGNED)
     flipped[place] ^= change
@@ -195,7 +195,7 @@ def test_a_changed_byte_anywhere_changes_nothing_that_was_signed(place: int, cha
 
 
 @given(st.binary(max_size=400) | st.binary(max_size=200).map(lambda tail: SIGNED[:_START] + tail + SIGNED[_START:]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_nothing_but_its_own_errors_leaves_the_directory_parser(data: bytes) -> None:
     with contextlib.suppress(MalformedGlobalConf, OutdatedGlobalConf):
         verify_directory(data, SOURCE.anchor, AT, kind=SourceKind.EXTERNAL)
@@ -206,7 +206,7 @@ _FILE = build_shared(_SHARED, 6)
 
 
 @given(st.integers(0, len(_FILE) - 1), st.binary(max_size=8), st.integers(0, 40), st.sampled_from((2, 3, 4, 5, 6)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_nothing_but_its_own_errors_leaves_the_parameters_parsers(
     place: int, inserted: bytes, removed: int, version: int
 ) -> None:

@@ -112,7 +112,7 @@ MAPPING = compiled(
 FIELDS = ("id", "name", "sex", "dob", "cards", "home")
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_any_record_is_mapped_or_refused_by_name(record: dict[str, Any]) -> None:
     found = outcome(lambda: MAPPING.apply(record), RecordError)
@@ -173,7 +173,7 @@ QUERIES = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.dictionaries(QUERY_KEYS, QUERIES, min_size=1, max_size=3))
 def test_any_expression_becomes_parameters_or_is_rejected(query: dict[str, Any]) -> None:
     criteria = {"query_type": "expression", "query": expression(query)}

@@ -10,7 +10,7 @@ from tests.support.signing import signed
 from xroad import errors
 from xroad.xades import form, template
 
-EXAMPLES = settings(max_examples=300, deadline=None)
+EXAMPLES = settings(max_examples=150, deadline=None)
 
 # What an attacker would put in: second elements, ids, comments, references, other namespaces and encodings of the same.
 PIECES = st.sampled_from(
