@@ -34,8 +34,6 @@ __all__ = [  # fixtures: found here by every test
 # Tests start more than a hundred processes, and each would compile the project anew.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# Nobody here is known by an authority of this machine, and to load all of those takes each process a twentieth second.
-os.environ |= {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
 
 # How fast a machine makes examples is no property of the code: a busy one failed for that alone.
 settings.register_profile("spean", deadline=None, suppress_health_check=[HealthCheck.too_slow])
