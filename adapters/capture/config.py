@@ -20,7 +20,7 @@ EVERY: Final = {"version-column": 5.0, "change-table": 5.0, "snapshot": 3600.0}
 OVERLAP: Final = 120  # seconds, or numbers of an integer column: longer than a form's transaction, or a clock's step
 CHUNK: Final = 500  # records: half a megabyte, for which one signature costs nothing
 BYTES: Final = 1_000_000  # of a chunk: half of what an adapter takes unless it says otherwise
-WAITING: Final = 4  # chunks in the outbox: the receiver is never idle, and a database never grows with a load
+WAITING: Final = 8  # chunks in the outbox: the receiver is never idle, and a database never grows with a load
 _KEYS: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
     "writes": (frozenset(), frozenset()),
     "version-column": (frozenset({"column"}), frozenset({"overlap", "also"})),

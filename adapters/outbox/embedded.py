@@ -24,9 +24,9 @@ from adapters.outbox.waking import Waker, now
 
 POLL_SECONDS: Final = 1.0  # what other processes put is seen after that; what this one puts, at once
 AGAIN_SECONDS: Final = 5.0  # after the database or the access record was away, or another process has the receiver
-# While one message is applied, the next is cut, signed and carried. A receiver applies one after the other, so that a
-# third would only wait there.
-AT_ONCE: Final = 2
+# While one message is applied, the next is judged, one more is carried, and one is made. A receiver applies them one
+# after the other: more would only wait there.
+AT_ONCE: Final = 4
 
 _log = structlog.get_logger(__name__)
 

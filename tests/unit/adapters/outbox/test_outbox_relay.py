@@ -107,22 +107,22 @@ class Busy(Receiver):
             self.hands.remove(persons)
 
 
-async def test_two_messages_are_under_way_about_other_persons(store: EventsStore, tmp_path: Path) -> None:
+async def test_messages_are_under_way_about_other_persons(store: EventsStore, tmp_path: Path) -> None:
     receiver = Busy()
     receiver.let_go.set()
     put_now(store, [outgoing("first", person="0")])
     async with running_relay(store, tmp_path, receiver) as bench:
         await bench.until_over()
         receiver.let_go.clear()
-        things = [outgoing(f"{turn}-{person:02}", person=f"{person}") for turn in "ab" for person in range(30)]
+        things = [outgoing(f"{turn}-{person:02}", person=f"{person}") for turn in "ab" for person in range(60)]
         await asyncio.to_thread(put_now, store, things)
         await bench.until(lambda: len(receiver.hands) == embedded.AT_ONCE)
         await asyncio.sleep(0.1)
         receiver.let_go.set()
         await bench.until_over()
-    assert receiver.most == embedded.AT_ONCE == 2
+    assert receiver.most == embedded.AT_ONCE == 4
     assert not any(receiver.together)  # nobody was in two of them
-    for person in range(30):
+    for person in range(60):
         assert [each for each in references(receiver) if each.endswith(f"-{person:02}")] == [
             f"a-{person:02}", f"b-{person:02}",
         ]  # fmt: skip
@@ -133,7 +133,7 @@ async def test_chunks_of_a_first_load_are_under_way_together(store: EventsStore,
     receiver.let_go.set()
     chunks = [
         outgoing(f"{n}", person=None, kind="load", body={"header": {"message_id": f"one-{n}"}, "message": {}})
-        for n in range(4)
+        for n in range(8)
     ]
     put_now(store, chunks[:1])
     async with running_relay(store, tmp_path, receiver) as bench:
@@ -143,7 +143,7 @@ async def test_chunks_of_a_first_load_are_under_way_together(store: EventsStore,
         await bench.until(lambda: len(receiver.hands) == embedded.AT_ONCE)
         receiver.let_go.set()
         await bench.until_over()
-    assert sorted(receiver.messages) == [f"one-{n}" for n in range(4)]
+    assert sorted(receiver.messages) == [f"one-{n}" for n in range(8)]
 
 
 async def test_a_receiver_in_trouble_has_one_message_at_a_time(store: EventsStore, tmp_path: Path) -> None:
