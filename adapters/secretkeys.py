@@ -3,13 +3,13 @@
 It refuses a file that others can read or that is too short to be a key. The access record and the events each have one.
 """
 
-import hashlib
 import os
 import secrets
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from adapters.errors import ConfigError
@@ -17,9 +17,6 @@ from adapters.errors import ConfigError
 KEY_BYTES: Final = 32
 _OTHERS: Final = 0o077
 _OWNER_ONLY: Final = 0o600
-_BLOCK: Final = 64  # bytes that SHA-256 takes at once; HMAC pads a key to it
-_INNER_PAD: Final = bytes(each ^ 0x36 for each in range(256))
-_OUTER_PAD: Final = bytes(each ^ 0x5C for each in range(256))
 
 
 def read_key(path: Path, *, config: str, key: str) -> bytes:
@@ -52,19 +49,16 @@ def derive(secret: bytes, purpose: bytes) -> bytes:
 
 
 class KeyedHash:
-    """HMAC-SHA256 (RFC 2104) under one key, whose two pads are hashed once: a first load makes some per record."""
+    """HMAC-SHA256 (RFC 2104) under one key, which is taken in once: a first load makes some hashes per record."""
 
-    __slots__ = ("_inner", "_outer")
+    __slots__ = ("_begun",)
 
     def __init__(self, key: bytes) -> None:
-        padded = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
-        self._inner = hashlib.sha256(padded.translate(_INNER_PAD))
-        self._outer = hashlib.sha256(padded.translate(_OUTER_PAD))
+        self._begun = HMAC(key, SHA256())
 
     def __call__(self, *parts: str) -> bytes:
         """Hash parts, joined by NUL and with their lengths: no two lists look alike."""
         text = "\0".join([f"{len(part)}:{part}" for part in parts])
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(text.encode("utf-8", "surrogatepass"))
-        outer.update(inner.digest())
-        return outer.digest()
+        hashing = self._begun.copy()
+        hashing.update(text.encode("utf-8", "surrogatepass"))
+        return hashing.finalize()

@@ -101,23 +101,16 @@ async def test_after_a_crowd_company_is_waited_for(company: str) -> None:
 
 
 @pytest.mark.parametrize("company", ["never"], indirect=True)
-async def test_after_a_crowd_enough_wait_for_nobody(company: str) -> None:
+@pytest.mark.parametrize(("more", "ends"), [(8, False), (1, True)])
+async def test_after_a_crowd_enough_of_them_and_the_end_wait_for_nobody(company: str, more: int, *, ends: bool) -> None:
     taker = Taker()
     gathering = Gathering(taker.submit)
     await crowded(gathering, taker)
-    for _ in range(8):
+    for _ in range(more):
         gathering.add(pending())
-    assert taker.sizes == [1, 2, 8]
-
-
-@pytest.mark.parametrize("company", ["never"], indirect=True)
-async def test_after_a_crowd_the_end_waits_for_nobody(company: str) -> None:
-    taker = Taker()
-    gathering = Gathering(taker.submit)
-    await crowded(gathering, taker)
-    gathering.add(pending())
-    gathering.hand_over_all()
-    assert taker.sizes == [1, 2, 1]
+    if ends:
+        gathering.hand_over_all()
+    assert taker.sizes == [1, 2, more]
 
 
 @pytest.mark.parametrize("company", ["soon"], indirect=True)
