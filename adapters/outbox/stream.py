@@ -20,6 +20,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StorageType,
 from nats.js.errors import NoStreamResponseError, NotFoundError
 
 from adapters.errors import ConfigError
+from adapters.outbox.cancelling import cancellable
 from adapters.outbox.config import NatsConfig
 from adapters.outbox.queuehealth import REFUSED, QueueHealth
 
@@ -44,14 +45,17 @@ class Taken:
         """What was put in."""
         return self._message.data
 
+    @cancellable
     async def done(self) -> None:
         """It is over."""
         await self._message.ack()
 
+    @cancellable
     async def later(self, seconds: float) -> None:
         """Give it again after a while, and nothing of its shard before."""
         await self._message.nak(delay=seconds)
 
+    @cancellable
     async def working(self) -> None:
         """It is still being worked on."""
         await self._message.in_progress()
@@ -79,6 +83,7 @@ class Stream:
         """How many messages to one receiver may be under way at once."""
         return self._config.shards
 
+    @cancellable
     async def publish(self, receiver: str, shard: int, payload: bytes, *, key: str) -> None:
         """Put a message in, durable at a majority of its servers on return; the same key twice is one message."""
         jetstream = await self._jetstream()
@@ -89,6 +94,7 @@ class Stream:
             await self._make(jetstream)
             raise
 
+    @cancellable
     async def depth(self, receiver: str) -> int:
         """Return how many messages are there for a receiver, with those that are under way."""
         jetstream = await self._jetstream()
@@ -99,6 +105,7 @@ class Stream:
             return 0
         return sum((info.state.subjects or {}).values())
 
+    @cancellable
     async def take(self, receiver: str, shard: int) -> Taken | None:
         """Return the next message of a shard when there is one, and nobody has the one before it."""
         taker = self._takers.get((receiver, shard)) or await self._taker(receiver, shard)
