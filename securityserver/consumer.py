@@ -195,7 +195,7 @@ class Consumer:
     async def _log_request(self, signed: Signed) -> Logged:
         """5. Make the request durable, so that whatever leaves can be proven."""
         await self.log.append(
-            record_of(Side.CONSUMER, Direction.REQUEST, signed.request, signed.message, self.clock.now())
+            record_of(Side.CONSUMER, Direction.REQUEST, signed.request, signed.message, self.clock.now()), fresh=True
         )
         return Logged(signed)
 
@@ -250,7 +250,8 @@ class Consumer:
     async def _log_response(self, verified: Verified) -> Releasable:
         """11. Make the answer durable before the backend has it."""
         await self.log.append(
-            record_of(Side.CONSUMER, Direction.RESPONSE, verified.request, verified.answer, self.clock.now())
+            record_of(Side.CONSUMER, Direction.RESPONSE, verified.request, verified.answer, self.clock.now()),
+            fresh=True,
         )
         return Releasable(verified.response, verified.answer.body)
 

@@ -145,7 +145,7 @@ class Intake:
         row, key = pending.row, message_key(pending.row)
         with self._lock:
             before = self._before
-            if self._closed or self.refused or before is None or self._knows(key):
+            if self._closed or self.refused or before is None or self._knows(key, fresh=pending.fresh):
                 return False
             content = _content(row)
             half = self._half_with(content)
@@ -161,11 +161,11 @@ class Intake:
         self._have_moved(0.0 if full else MOVE_SECONDS)
         return True
 
-    def _knows(self, key: MessageKey) -> bool:
+    def _knows(self, key: MessageKey, *, fresh: bool) -> bool:
         if key in self._filling.keys or key in self._moving.keys:
             return True
         try:
-            return self._messages.known(key)
+            return not fresh and self._messages.known(key)
         except StoreRefused:
             return True
 

@@ -106,10 +106,15 @@ class MessageLog:
         writer.start()
         return cls(database, writer, limits or LogLimits(), bodies or PLAIN, taker)
 
-    async def append(self, record: Record) -> int:
+    async def append(self, record: Record, *, fresh: bool = False) -> int:
         """Make a record durable, and give its number.
 
         When this is cancelled the record may be in the log or not: the log may say more than was sent, never less.
+
+        Args:
+            record: a message.
+            fresh: this server made up the message's id for this exchange, so that the database need not be asked for
+                another one. Never for an id that came from elsewhere.
 
         Raises:
             LoggingFailed: the record is not durable, so the message must not move on.
@@ -118,15 +123,15 @@ class MessageLog:
         async with self._room:
             self._appending += 1
             try:
-                return await self._append(record)
+                return await self._append(record, fresh=fresh)
             finally:
                 self._appending -= 1
 
-    async def _append(self, record: Record) -> int:
+    async def _append(self, record: Record, *, fresh: bool) -> int:
         row = row_of(record)
         sealer = await self._bodies.keep(record, row)
         outcome: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        pending = Pending(row, outcome, record.body.size, _handle(record, row), sealer)
+        pending = Pending(row, outcome, record.body.size, _handle(record, row), sealer, fresh)
         if pending.handle is None:
             self._gathering.add(pending)
         else:

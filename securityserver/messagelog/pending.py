@@ -42,6 +42,7 @@ class Pending:
         size: of the body, in bytes.
         handle: of a large body's file, owned by this object; `None` when the body is in the row.
         sealer: encrypts a large body; `None` when it is kept plain.
+        fresh: this server made up the message's id for this exchange.
     """
 
     row: Row
@@ -49,6 +50,7 @@ class Pending:
     size: int
     handle: int | None = None
     sealer: Sealer | None = None
+    fresh: bool = False
     position: int = 0
 
     def close(self) -> None:

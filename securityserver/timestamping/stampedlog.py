@@ -19,8 +19,8 @@ class StampedLog:
     def __init__(self, log: MessageLog, keeper: TimestampKeeper, *, immediately: bool) -> None:
         self._log, self._keeper, self._immediately = log, keeper, immediately
 
-    async def append(self, record: Record) -> int:
-        """Make a record durable, and give its number.
+    async def append(self, record: Record, *, fresh: bool = False) -> int:
+        """Make a record durable, and give its number; `fresh` as `MessageLog.append` has it.
 
         Raises:
             TimestamperFailed: nobody has stamped for too long; no new exchange begins (`LoggingFailed.…`).
@@ -30,7 +30,7 @@ class StampedLog:
         # An exchange that has begun comes to its end: its answer is evidence too. Immediate stamps fail by themselves.
         if record.direction is Direction.REQUEST and not self._immediately:
             self._keeper.budget.require()
-        number = await self._log.append(record)
+        number = await self._log.append(record, fresh=fresh)
         if self._immediately:
             await self._keeper.stamp_now(number)
         return number

@@ -16,6 +16,7 @@ from securityserver.messagelog import Body, Direction, MessageLog, Side, SpoolDi
 from securityserver.messagelog.intakefile import FILE_BYTES, HALVES, PAGE, IntakeDamaged, IntakeFile, encoded, read
 from securityserver.messagelog.records import LEAF_INDEX, row_of, seal_row
 from securityserver.messagelog.recovery import open_log
+from securityserver.messagelog.sqlitestore import SqliteMessages
 from securityserver.messagelog.store import Refusal, StoreRefused, open_store
 from securityserver.migrations import open_node_database
 from serverkit.database import DatabaseUnusable
@@ -60,6 +61,25 @@ async def crashed(directory: Path, *counts: int) -> list[str]:
         for part in live.glob("node.db*"):
             shutil.copy(part, directory / part.name)
     return names
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+async def test_the_database_is_asked_for_a_message_unless_its_id_was_made_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fresh: bool
+) -> None:
+    asked: list[Any] = []
+
+    def known(_self: SqliteMessages, key: Any) -> bool:
+        asked.append(key)
+        return False
+
+    monkeypatch.setattr(SqliteMessages, "known", known)
+    async with running_log(tmp_path, intake=True) as log:
+        await log.append(make_record(request_id="r1"), fresh=fresh)
+        assert len(asked) == (0 if fresh else 1)
+        with pytest.raises(InvalidMessage):  # what waits in the file is looked through in either case
+            await log.append(make_record(request_id="r1"), fresh=fresh)
+        assert requests(tmp_path) == ["r1"]
 
 
 async def test_a_record_is_durable_in_the_file_before_the_database_has_it(tmp_path: Path) -> None:
