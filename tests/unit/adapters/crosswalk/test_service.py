@@ -178,9 +178,7 @@ def test_who_is_not_in_a_registry_any_more_is_ended_when_it_is_asked_for(
     assert "spr: 0 ended." in capsys.readouterr().out
 
 
-def test_who_was_heard_of_since_a_registry_was_read_is_left_as_the_event_said(
-    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_who_was_heard_of_since_a_registry_was_read_is_left_as_the_event_said(made: Made, tmp_path: Path) -> None:
     """One who came while the registry was read was not seen in it, and is not gone; who went does not come back."""
     for each in ("crosswalk.yaml", "crosswalk.key", "crosswalk.sqlite"):
         shutil.copy(made.folder / each, tmp_path / each)
@@ -196,7 +194,6 @@ def test_who_was_heard_of_since_a_registry_was_read_is_left_as_the_event_said(
     opened.store.write_now(lambda one: hearing.hear(one, "pmrs", events, now))
     words = ["crosswalk", "build", str(tmp_path / "crosswalk.yaml"), "--from", f"pmrs={made.folder / 'pmrs.jsonl'}"]
     assert main([*words, "--gone"]) == 0
-    assert "pmrs: 0 ended." in capsys.readouterr().out
     hashes = {opened.crosswalk.rows.words.record("pmrs", key): key for key in ("NEW-9", made.patient)}
     rows = opened.store.read_now(lambda one: opened.crosswalk.rows.records_of(one, hashes))
     assert {hashes[word]: row.state == "ended" for word, row in rows.items()} == {"NEW-9": False, made.patient: True}
