@@ -1,11 +1,15 @@
 """What registries tell is taken into the crosswalk: who is new, changed or gone, in whatever order and how often."""
 
+import threading
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, select
 
 from adapters.capture.difference import changes, ended
 from adapters.crosswalk.definition import load_definition
@@ -14,6 +18,8 @@ from adapters.crosswalk.people import Number
 from adapters.crosswalk.taking import Taken
 from adapters.events import Change, Event
 from adapters.events.tables import CROSSWALK_LINK, CROSSWALK_RECORD, CROSSWALK_WORD, SYNCED
+from adapters.synthetic import ALL, generate
+from adapters.synthetic.standard import records
 from tests.support.crosswalk import AT, DECLARATION, KEY, SOPHEA, Bench, elsewhere, entry
 
 Record = dict[str, Any]
@@ -188,6 +194,55 @@ def test_a_reading_that_began_before_an_event_does_not_undo_it(bench: Bench) -> 
 
     assert (read(NOW - timedelta(minutes=5)).unchanged, bench.state_of("pmrs", "P1")) == (1, "ended")
     assert (read(NOW + timedelta(minutes=5)).linked, bench.state_of("pmrs", "P1")) == (1, "linked")
+
+
+def test_what_is_heard_comes_to_the_same_as_what_is_built(tmp_path: Path) -> None:
+    generate(tmp_path, households=25, seed=4, registers=ALL)
+    found: list[list[Sequence[Any]]] = []
+    for how in ("built", "heard"):
+        (tmp_path / how).mkdir()
+        made = Bench(tmp_path / how)
+        for name in ("spr", "idpoor", "pmrs"):
+            told = list(records(tmp_path, name))
+            if how == "heard":
+                hear(made, *(of(each, minute=place % 50) for place, each in enumerate(told)), registry=name)
+            else:
+                people = [person for each in told for person in made.crosswalk.definition.persons(name, each)]
+                made.take_all(people)
+        found.append(states(made))
+        made.store.database.close()
+    assert found[0] == found[1]
+    assert {"linked", "open"} <= {each[1] for each in found[0]}
+
+
+def states(bench: Bench) -> list[Sequence[Any]]:
+    wanted = select(CROSSWALK_RECORD.c.key, CROSSWALK_RECORD.c.state).order_by(CROSSWALK_RECORD.c.key)
+    return bench.store.read_now(lambda one: [tuple(row) for row in one.execute(wanted)])
+
+
+def test_an_event_and_a_build_at_the_same_time_wait_for_each_other(tmp_path: Path, postgresql_url: str) -> None:
+    """On PostgreSQL two may write at once: both would take the person for new."""
+    benches = [Bench(tmp_path, postgresql_url.replace("+psycopg", "")) for _ in range(2)]
+    wrote, waiting = threading.Event(), threading.Event()
+
+    def first(one: Connection) -> None:
+        Hearing(benches[0].crosswalk).hear(one, "pmrs", [of(PATIENT)], NOW)
+        wrote.set()
+        waiting.wait(20)
+        time.sleep(0.2)
+
+    def second(one: Connection) -> Taken:
+        wrote.wait(20)
+        waiting.set()
+        people = list(benches[1].crosswalk.definition.persons("pmrs", PATIENT))
+        return benches[1].crosswalk.take_persons(one, "pmrs", people, NOW)
+
+    with ThreadPoolExecutor(2) as threads:
+        begun = threads.submit(benches[0].write, first)
+        assert threads.submit(benches[1].write, second).result(60).unchanged == 1
+        begun.result(60)
+    for each in benches:
+        each.store.database.close()
 
 
 def test_what_is_noted_of_whom_was_heard_tells_nobody_who_it_is(bench: Bench) -> None:
