@@ -44,7 +44,7 @@ from adapters.registry.service import Service
 from adapters.registry.tokens import TokenIssuer, load_clients
 from adapters.secretkeys import make_key
 from adapters.source import open_source
-from adapters.source.connection import SqlConnection
+from adapters.source.connection import CrosswalkConnection, SqlConnection
 from adapters.source.engines import open_writing_engine, read_url
 from adapters.writing import Writer, open_writers
 from serverkit.metrics import HealthChecks
@@ -91,7 +91,8 @@ def compose(config: AdapterConfig, receivers: Mapping[str, Receiver] | None = No
     writers = writers_of(config, events, publishing)
     if events is not None:
         _follow(config, events, writers)
-    later = None if events is None else _asynchronous(config, services, store, events, monitor, receivers or writers)
+    takers = receivers or {**writers, **_crosswalk(config, events, monitor)}
+    later = None if events is None else _asynchronous(config, services, store, events, monitor, takers)
     app = RegistryApp(
         services,
         callers=Callers(config.callers.security_servers, pinned, tokens),
@@ -182,6 +183,29 @@ def _follow(config: AdapterConfig, events: EventsStore, writers: Mapping[str, Wr
                 events.write_now(partial(writer.follow, at=datetime.now(UTC)))
     except EventsError as error:
         raise ConfigError(config.file, "events.database", str(error)) from error
+
+
+def _crosswalk(config: AdapterConfig, events: EventsStore | None, monitor: Monitor) -> dict[str, Receiver]:
+    """Make what takes the events of registries into a crosswalk; nothing for other adapters.
+
+    Raises:
+        ConfigError: what was taken and that it was taken could not be one transaction.
+    """
+    if not isinstance(config.connection, CrosswalkConnection) or config.events is None or events is None:
+        return {}
+    if not config.events.at_source:
+        if config.subscriptions:
+            problem = "must be source, because the crosswalk takes what registries tell"
+            raise ConfigError(config.file, "events.database", problem)
+        return {}
+    from adapters.crosswalk.opening import crosswalk_of  # noqa: PLC0415  # only a crosswalk's own adapter needs it
+    from adapters.crosswalk.receiving import Receiving  # noqa: PLC0415  # as above
+    from adapters.crosswalk.watching import CrosswalkWatch  # noqa: PLC0415  # as above
+
+    watch = CrosswalkWatch(monitor.metrics)
+    watch.register(monitor.checks)
+    receiver = Receiving(crosswalk_of(config.connection), watch)
+    return {each.code: receiver for each in config.services}
 
 
 def _join(writers: Mapping[str, Writer], publishing: Publishers) -> None:

@@ -40,6 +40,8 @@ class Registry:
         owner: the client that is told of what does not fit; empty: nobody is.
         fed_by: the adapter and its service whose records hold the persons, as ``adapter/service``.
         tell: the owner's service that takes findings; None when they are only listed.
+        record: type of the records of its events, by which it is told from the owner's other lists; empty: its events
+            are not taken.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Registry:
     owner: str
     fed_by: str = ""
     tell: ServiceAddress | None = None
+    record: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ def load_definition(path: Path) -> Definition:
     registries = {name: _registry(file, name, each) for name, each in data["registries"].items()}
     if data["anchor"] not in registries:
         raise ConfigError(file, "anchor", "is not among the registries")
+    _check_events(file, registries)
     return Definition(
         file=file,
         name=data["crosswalk"],
@@ -147,7 +151,20 @@ def _registry(file: str, name: str, data: Mapping[str, Any]) -> Registry:
     )
     owner = data.get("owner", "")
     tell = _tell(file, f"registries.{name}.tell", data["tell"], owner) if "tell" in data else None
-    return Registry(name, data["code"], where, data["unique"], owner, data.get("fed_by", ""), tell)
+    return Registry(
+        name, data["code"], where, data["unique"], owner, data.get("fed_by", ""), tell, data.get("record", "")
+    )
+
+
+def _check_events(file: str, registries: Mapping[str, Registry]) -> None:
+    """An event names its owner and the type of its record: together they must say which list it is about."""
+    known: set[tuple[str, str]] = set()
+    for name, each in registries.items():
+        if each.record and not each.owner:
+            raise ConfigError(file, f"registries.{name}.record", "needs owner: whose events are taken")
+        if each.record and (each.owner, each.record) in known:
+            raise ConfigError(file, f"registries.{name}.record", "stands twice with this owner: which list is meant?")
+        known.add((each.owner, each.record))
 
 
 def _tell(file: str, key: str, text: str, owner: str) -> ServiceAddress:

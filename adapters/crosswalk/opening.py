@@ -24,12 +24,17 @@ class Opened:
 
 def open_crosswalk(connection: CrosswalkConnection) -> Opened:
     """Open the database, and make it and its key when there are none; blocks. Raises :class:`ConfigError`."""
+    crosswalk = crosswalk_of(connection)
+    password = None if connection.password is None else connection.password.read()
+    store = open_events(connection.url, crosswalk.rows.key, config=connection.file, password=password)
+    return Opened(crosswalk, store)
+
+
+def crosswalk_of(connection: CrosswalkConnection) -> Crosswalk:
+    """Make the crosswalk without opening its database, for whoever is in it already; raises :class:`ConfigError`."""
     make_key(connection.key_file)
     key = load_events_key(connection.key_file, config=connection.file)
-    definition = load_definition(declaration(connection))
-    password = None if connection.password is None else connection.password.read()
-    store = open_events(connection.url, key, config=connection.file, password=password)
-    return Opened(Crosswalk(key, definition), store)
+    return Crosswalk(key, load_definition(declaration(connection)))
 
 
 def declaration(connection: CrosswalkConnection) -> Path:

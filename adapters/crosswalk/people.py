@@ -113,7 +113,7 @@ def persons(registry: str, code: str, where: Where, record: Record) -> Iterator[
 def _person(
     registry: str, key: str, info: Record, found: tuple[Number, ...], around: tuple[tuple[Number, ...], str, Record]
 ) -> Person:
-    (cards, village, record), name = around, info.get("name") or {}
+    (cards, village, record), name = around, next(_at(info, "name"), {})
     born = _born(info.get("birth_date"))
     return Person(
         registry=registry,
@@ -129,7 +129,7 @@ def _person(
         numbers=found,
         cards=cards,
         elsewhere=tuple(_elsewhere(record)),
-        replaced_by=_text((record.get("replaced_by") or {}).get("identifier_value")),
+        replaced_by=_text(next(_at(record, "replaced_by"), {}).get("identifier_value")),
     )
 
 

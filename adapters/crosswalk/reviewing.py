@@ -109,6 +109,7 @@ def decide_pair(
     Raises:
         ReviewError: there is no such pair, or it changed since it was shown.
     """
+    crosswalk.rows.alone(connection)
     link = connection.execute(select(CROSSWALK_LINK).where(CROSSWALK_LINK.c.id == _number(pair))).one_or_none()
     shown = next(_shown(connection, crosswalk.rows, [link] if link else []), None)
     if link is None or shown is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.crosswalk.comparing import Features, Gathered, features
@@ -33,6 +33,7 @@ CROWD: Final = 200  # persons in one block: whoever is found among so many is no
 _AT_ONCE: Final = 5_000  # parameters of a statement; SQLite takes 32,766
 _MERGES: Final = 8  # a SPID that was merged into one that was merged …; a longer chain is an error of the registry
 _KEPT: Final = 20_000  # persons that are kept unsealed: 20 MB
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('spean crosswalk', 0))")
 _T = TypeVar("_T")
 
 
@@ -68,6 +69,15 @@ class Rows:
         self.key, self.definition = key, definition
         self.words = Words(key, definition)
         self._unsealed: dict[bytes, tuple[Features, frozenset[Number]]] = {}
+
+    @staticmethod
+    def alone(connection: Connection) -> None:
+        """Let one transaction at a time decide; SQLite has one writer anyway.
+
+        Two that decide of what both have read would both let somebody sit where one may.
+        """
+        if connection.dialect.name == "postgresql":
+            connection.execute(_LOCK)
 
     # Persons ---------------------------------------------------------------------------------------------------------
 

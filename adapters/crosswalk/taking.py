@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 from adapters.crosswalk.anchoring import Anchoring
 from adapters.crosswalk.definition import Definition
 from adapters.crosswalk.ending import Ending
+from adapters.crosswalk.heard import Heard
 from adapters.crosswalk.people import Person
 from adapters.crosswalk.rows import Rows, chunks
 from adapters.crosswalk.settling import Settling, Taken
-from adapters.events import Event, EventsKey
+from adapters.events import EventsKey
 
-REMOVED: Final = "REMOVE"
 BATCH: Final = 500  # persons that are settled together: some hundred KB, and a statement costs more than a row
 
 __all__ = ["BATCH", "Crosswalk", "Taken"]
@@ -32,6 +32,7 @@ class Crosswalk:
         self.settling = Settling(self.rows)
         self._anchoring = Anchoring(self.rows, self.settling)
         self.ending = Ending(self.rows, self.settling)
+        self.heard = Heard(self.rows)
 
     def take(self, connection: Connection, registry: str, record: Mapping[str, Any], at: datetime) -> Taken:
         """Take one record, such as an event brings it; the same record twice changes nothing.
@@ -49,24 +50,33 @@ class Crosswalk:
 
     def take_persons(self, connection: Connection, registry: str, people: Sequence[Person], at: datetime) -> Taken:
         """Take persons of one registry."""
+        self.rows.alone(connection)
         taken = Taken()
         taking = self._anchoring.take if registry == self.definition.anchor else self.settling.settle
         for part in chunks(people, BATCH):
             taken.add(taking(connection, part, at))
         return taken
 
-    def hear(
-        self, connection: Connection, registry: str, event: Event, at: datetime, *, gone: Collection[str] = (REMOVED,)
+    def take_read(
+        self, connection: Connection, registry: str, people: Sequence[Person], at: datetime, *, since: datetime
     ) -> Taken:
-        """Do what an event of a registry says: take its record, or end it where its type is one of ``gone``.
+        """Take persons out of a reading that began at a time; whoever an event was about since then is left alone.
 
-        An event that says that a record is gone has no record: its changes have what the record was.
+        What was read of such a person may be older than what the event said.
         """
-        if event.event_type not in gone:
-            return self.take(connection, registry, event.record, at)
-        was = event.record or {each.field: each.old for each in event.changes if each.of is None}
-        keys = [each.key for each in self.definition.persons(registry, was)]
-        return Taken(ended=self.end(connection, registry, keys, at))
+        self.rows.alone(connection)
+        newer = self.heard.since(connection, registry, [each.key for each in people], since)
+        taken = self.take_persons(connection, registry, [each for each in people if each.key not in newer], at)
+        taken.unchanged += sum(each.key in newer for each in people)
+        return taken
+
+    def kept(self, connection: Connection, registry: str, keys: Collection[str]) -> dict[str, Person]:
+        """Return persons of a registry as they were last taken, by key; of who is gone, no more than the key."""
+        if registry == self.definition.anchor:
+            return {spid: each.person for spid, each in self.rows.people_of(connection, keys).items()}
+        words = {self.rows.words.record(registry, each): each for each in keys}
+        found = self.rows.records_of(connection, words)
+        return {words[word]: self.rows.person_of(row) for word, row in found.items()}
 
     def end(self, connection: Connection, registry: str, keys: Collection[str], at: datetime) -> int:
         """End the records of persons who are gone from a registry.
@@ -80,6 +90,7 @@ class Crosswalk:
         Returns:
             how many of them were here.
         """
+        self.rows.alone(connection)
         ended = 0
         for part in chunks(dict.fromkeys(keys), BATCH):
             if registry == self.definition.anchor:

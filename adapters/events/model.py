@@ -102,6 +102,7 @@ class Result:
             ``sent`` or ``local``.
         noted: the event stands in the inbox from now on, at the time that the receiver was given: whoever asks for it
             finds the message that brought it.
+        held: rejected because another record has a number that each may have once; it may fit when that one has let go.
     """
 
     reference_id: str
@@ -109,3 +110,4 @@ class Result:
     message: str = ""
     conflicts: tuple[Mapping[str, Any], ...] = field(default=())
     noted: bool = field(default=False, compare=False)
+    held: bool = field(default=False, compare=False)

@@ -97,7 +97,7 @@ class Writer:
             found, records = self._attempt(connection, sender, events[start : start + CHUNK], at)
             results += found
             touched |= records
-        held = [place for place, each in enumerate(results) if each.message.endswith(_HELD)]
+        held = [place for place, each in enumerate(results) if each.held]
         if held and len(events) > 1:  # whoever has the number may have let go of it later in the message
             found, records = self._attempt(connection, sender, [events[each] for each in held], at)
             touched |= records
@@ -238,15 +238,16 @@ class Writer:
         return Result(event.event_id, Status.SUCCEEDED, NOT_FOR_US, noted=True) if found is None else found
 
     def _refuse(self, connection: Connection, sender: str, event: Event, error: Exception, at: datetime) -> Result:
-        result, word = rejected(event, _why(error)), self.memory.word(sender, event.event_id)
+        held, word = _is_held(error), self.memory.word(sender, event.event_id)
+        result = rejected(event, _why(error) + (_HELD if held else ""), held=held)
         self.memory.forget(connection, [word])
         self.memory.answer(connection, [(word, result)], sender, milliseconds(at))
         return result
 
 
-def rejected(event: Event, why: str) -> Result:
+def rejected(event: Event, why: str, *, held: bool = False) -> Result:
     """Return what a sender hears of an event that was not applied."""
-    return Result(event.event_id, Status.REJECTED, why)
+    return Result(event.event_id, Status.REJECTED, why, held=held)
 
 
 class _Spoiled(Exception):  # noqa: N818  # never leaves this module
@@ -291,8 +292,7 @@ def _why(error: Exception) -> str:
     else:
         named = _MARIADB.search(str(original.args[-1])) if original is not None and original.args else None
         rule = type(original).__name__ if named is None else f"{type(original).__name__} {named[1].replace('`', '')}"
-    held = _HELD if _is_held(error) else ""
-    return f"constraint: the database refuses the row ({rule}){held}"
+    return f"constraint: the database refuses the row ({rule})"
 
 
 def _is_held(error: Exception) -> bool:

@@ -7,7 +7,8 @@ import argparse
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,7 @@ from spean.errors import CommandError, UsageError
 
 _GONE_FEW: Final = 100  # as captures: who misses more, and more than a tenth, did not read the whole registry
 _GONE_SHARE: Final = 0.1
+_EXPORTED_BEFORE: Final = timedelta(days=1)  # a file does not say when its reading began, only when it was written
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,12 +47,30 @@ def run(arguments: argparse.Namespace) -> int:
         if not named:
             raise UsageError("Name adapter files of registries, or exports with --from.")
         for name in sorted(named, key=lambda each: each != definition.anchor):
-            records = _lines(exports[name]) if name in exports else _records(*services[name])
-            seen: set[bytes] = set()
-            print(_told(name, asyncio.run(_take(crosswalk, name, records, seen))), flush=True)
+            reading = _reading(name, exports, services)
+            print(_told(name, asyncio.run(_take(crosswalk, reading))), flush=True)
             if arguments.gone:
-                _end(crosswalk, name, seen, accept=arguments.accept_gone)
+                _end(crosswalk, reading, accept=arguments.accept_gone)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One registry that is read: its records, since when, and who was seen, as hashes."""
+
+    name: str
+    records: AsyncIterator[Mapping[str, Any]]
+    since: datetime
+    seen: set[bytes] = field(default_factory=set)
+
+
+def _reading(
+    name: str, exports: Mapping[str, Path], services: Mapping[str, tuple[AdapterConfig, ServiceConfig]]
+) -> _Reading:
+    if name not in exports:
+        return _Reading(name, _records(*services[name]), datetime.now(UTC))
+    written = datetime.fromtimestamp(exports[name].stat().st_mtime, UTC)
+    return _Reading(name, _lines(exports[name]), written - _EXPORTED_BEFORE)
 
 
 def _export(definition: Definition, text: str) -> tuple[str, Path]:
@@ -96,45 +116,59 @@ async def _lines(path: Path) -> AsyncIterator[Mapping[str, Any]]:
             yield record
 
 
-async def _take(crosswalk: Opened, name: str, records: AsyncIterator[Mapping[str, Any]], seen: set[bytes]) -> Taken:
-    taken, waiting, done = Taken(), list[Person](), 0
+async def _take(crosswalk: Opened, reading: _Reading) -> Taken:
+    taken, waiting, done, name = Taken(), list[Person](), 0, reading.name
     with Bar(name) as bar:
-        async for record in records:
+        async for record in reading.records:
             people = list(crosswalk.crosswalk.definition.persons(name, record))
-            seen |= {crosswalk.crosswalk.ending.word(name, each.key) for each in people}
+            reading.seen.update(crosswalk.crosswalk.ending.word(name, each.key) for each in people)
             waiting += people
             done += 1
             if len(waiting) >= BATCH:
-                taken.add(await _write(crosswalk, name, waiting))
+                taken.add(await _write(crosswalk, reading, waiting))
                 waiting = []
                 bar.show(done, None)
-        taken.add(await _write(crosswalk, name, waiting))
+        taken.add(await _write(crosswalk, reading, waiting))
     return taken
 
 
-async def _write(crosswalk: Opened, name: str, people: list[Person]) -> Taken:
-    take = partial(crosswalk.crosswalk.take_persons, registry=name, people=people, at=datetime.now(UTC))
+async def _write(crosswalk: Opened, reading: _Reading, people: list[Person]) -> Taken:
+    at, since = datetime.now(UTC), reading.since
+    take = partial(crosswalk.crosswalk.take_read, registry=reading.name, people=people, at=at, since=since)
     return await crosswalk.store.write(take)
 
 
-def _end(crosswalk: Opened, name: str, seen: set[bytes], *, accept: bool) -> None:
+def _end(crosswalk: Opened, reading: _Reading, *, accept: bool) -> None:
     """End those who are here and were not read: of the registry, nothing but hashes of keys was held for it."""
-    gone, here = crosswalk.store.read_now(lambda one: crosswalk.crosswalk.ending.missing(one, name, seen))
+    gone, here = crosswalk.store.read_now(lambda one: _missing(one, crosswalk, reading))
+    name = reading.name
     if len(gone) > max(_GONE_FEW, here * _GONE_SHARE) and not accept:
         raise CommandError(
             f"{name}: {len(gone):,} of {here:,} records are not there any more. See that all of the registry was read; "
             "if they are gone, give --accept-gone."
         )
-    at = datetime.now(UTC)
     ended = sum(
-        crosswalk.store.write_now(partial(_ended, crosswalk=crosswalk, name=name, keys=part, at=at))
+        crosswalk.store.write_now(partial(_ended, crosswalk=crosswalk, reading=reading, keys=part))
         for part in chunks(gone, BATCH)
     )
     print(f"{name}: {ended:,} ended. បានបញ្ចប់ {ended:,}។", flush=True)
 
 
-def _ended(connection: Connection, *, crosswalk: Opened, name: str, keys: list[str], at: datetime) -> int:
-    return crosswalk.crosswalk.end(connection, name, keys, at)
+def _missing(connection: Connection, crosswalk: Opened, reading: _Reading) -> tuple[list[str], int]:
+    gone, here = crosswalk.crosswalk.ending.missing(connection, reading.name, reading.seen)
+    return _unheard(connection, crosswalk, reading, gone), here
+
+
+def _ended(connection: Connection, *, crosswalk: Opened, reading: _Reading, keys: list[str]) -> int:
+    crosswalk.crosswalk.rows.alone(connection)
+    gone = _unheard(connection, crosswalk, reading, keys)
+    return crosswalk.crosswalk.end(connection, reading.name, gone, datetime.now(UTC))
+
+
+def _unheard(connection: Connection, crosswalk: Opened, reading: _Reading, keys: list[str]) -> list[str]:
+    """Leave out whoever an event was about since the reading began: it told what the reading did not see."""
+    newer = crosswalk.crosswalk.heard.since(connection, reading.name, keys, reading.since)
+    return [each for each in keys if each not in newer]
 
 
 def _told(name: str, taken: Taken) -> str:

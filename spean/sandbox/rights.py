@@ -47,6 +47,8 @@ def _rights(service: Service, *, events: bool) -> Iterator[tuple[str, str]]:
         yield from _each((client for rule in free for client in rule["to"]), _SUBSCRIBING)
     if "write" in own:
         yield from _each((each["client"] for each in yamlfile.load(folder / own["write"], "write")["from"]), _TELLING)
+    if adapter["source"].get("kind") == "crosswalk":  # it takes what registries tell without a write file
+        yield from _each(_publishers(adapter, service.code), _TELLING)
     yield from _each(_publishers(adapter, service.code), _ANSWERING)
 
 

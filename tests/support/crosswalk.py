@@ -81,6 +81,11 @@ class Bench:
 
         return self.store.read_now(read)
 
+    def records_of(self, registry: str) -> list[object]:
+        """Give the rows of all records of a registry."""
+        statement = select(CROSSWALK_RECORD).where(CROSSWALK_RECORD.c.registry == registry)
+        return list(self.store.read_now(lambda c: c.execute(statement).all()))
+
     def state_of(self, registry: str, key: str) -> str:
         """Give what became of a record."""
         word = self.crosswalk.rows.words.record(registry, key)

@@ -43,7 +43,7 @@ async def tell(stage: Stage) -> None:
     ):
         await subscribed(portal, "registrations", 1)
         await subscribed(registry, "household", 2)
-        await subscribed(registry, "registration", 1)
+        await subscribed(registry, "registration", 2)
         stage.story.tell("Subscriptions are in force.", "ការជាវមានសុពលភាព។")
     with ExitStack() as held:
         with stage.story.step(
@@ -55,6 +55,7 @@ async def tell(stage: Stage) -> None:
         people = await _registered(stage, registry, book)
         await _fund_hears(stage, fund, people)
         await _insurer_waits(stage, registry, insurer, people)
+        await _crosswalk_hears(stage, people)
     await _insurer_hears(stage, registry, insurer, people)
     await _portal_tells(stage, book, people)
 
@@ -124,6 +125,31 @@ async def _insurer_waits(stage: Stage, registry: Office, insurer: Office, people
         stage.story.tell(
             f"Waiting for NSSF: {len(waiting)}. {next(each['problem'] for each in waiting if each['problem'])}"
         )
+
+
+async def _crosswalk_hears(stage: Stage, people: list[Row]) -> None:
+    """Every registry's entries reach it as messages, its own registry's too; it tells persons by hashes alone."""
+    from adapters.config import load_config  # noqa: PLC0415 - as all that only stories need
+    from adapters.crosswalk.opening import crosswalk_of  # noqa: PLC0415 - as above
+    from adapters.source.connection import CrosswalkConnection  # noqa: PLC0415 - as above
+
+    crosswalk = Office(stage, "crosswalk")
+    with stage.story.step(
+        "The registry's crosswalk heard of them by itself: nobody ran spean crosswalk build",
+        "តារាងផ្គូផ្គងរបស់បញ្ជីបានដឹងដោយខ្លួនឯង៖ គ្មានអ្នកណាដំណើរការ spean crosswalk build ទេ",
+    ):
+        connection = load_config(crosswalk.adapter).connection
+        if not isinstance(connection, CrosswalkConnection):
+            raise TypeError("the adapter file of the crosswalk names another source")
+        words = crosswalk_of(connection).rows.words
+        wanted = {words.spid(each) for each in _spids(people)}
+        await crosswalk.until(
+            "the people in the crosswalk",
+            lambda rows: {bytes(each["spid"]) for each in rows} >= wanted,
+            "SELECT spid FROM spean_crosswalk_person WHERE state = 'active'",
+        )
+        [spid] = list(_spids(people))[:1]
+        stage.story.tell(*await crosswalk.spean("crosswalk", "show", "{}", "--id", "SPID:-", told=f"{spid}\n"))
 
 
 async def _insurer_hears(stage: Stage, registry: Office, insurer: Office, people: list[Row]) -> None:

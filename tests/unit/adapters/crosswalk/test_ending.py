@@ -1,15 +1,12 @@
 """Who is gone from a registry leaves the crosswalk: links end, the history stays, and nothing personal is kept."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from adapters.crosswalk.people import Number
 from adapters.crosswalk.reviewing import history
-from adapters.events import Event
-from adapters.events.model import Change
 from adapters.events.tables import CROSSWALK_RECORD, CROSSWALK_WORD
 from tests.support.crosswalk import AT, KEY, SOPHEA, Bench, elsewhere, entry
 
@@ -98,21 +95,3 @@ def test_a_spid_that_was_merged_into_one_that_is_gone_gives_nobody(bench: Bench)
     end(bench, "spr", "AAAA-0001")
     bench.take(elsewhere("pmrs", "P1", village="", numbers=(Number("SPID", "BBBB-0001"),)))
     assert bench.person_of("pmrs", "P1") is None
-
-
-def test_an_event_ends_or_brings_a_record(bench: Bench) -> None:
-    def hear(kind: str, record: dict[str, object], *changes: Change) -> tuple[int, int]:
-        event = Event("e", AT, kind, "Person", "1.0.0", record, changes)
-        taken = bench.write(lambda c: bench.crosswalk.hear(c, "pmrs", event, AT))
-        return taken.linked, taken.ended
-
-    bench.take(replace(SOPHEA, given_latin=""))
-    record: dict[str, object] = {
-        "identifier": [{"identifier_type": "LOCAL_ID", "identifier_value": "P1"}],
-        "name": {"surname": "កែវ", "given_name": "សុភា"}, "sex": "female", "birth_date": "1990-03-21T00:00:00+07:00",
-        "address": [{"village_code": "12040911"}],
-    }  # fmt: skip
-    assert hear("REGISTER", record) == (1, 0)
-    assert hear("REMOVE", {}, *(Change(name, value, None) for name, value in record.items())) == (0, 1)
-    assert bench.state_of("pmrs", "P1") == "ended"
-    assert hear("REMOVE", {}) == (0, 0)

@@ -7,16 +7,22 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
+from adapters.capture.difference import ended
 from adapters.config import load_config
 from adapters.crosswalk import load_definition
+from adapters.crosswalk.hearing import Hearing
+from adapters.crosswalk.opening import open_crosswalk
 from adapters.errors import SearchRejected
+from adapters.events import Event
 from adapters.packaged import adapter_yaml
 from adapters.source import And, Comparison, Not, Operator, Query, Source, open_source
+from adapters.source.connection import CrosswalkConnection
 from adapters.synthetic import ALL, generate
 from adapters.synthetic.standard import REGISTERS, records
 from bench.crosswalk import PRECISION, RECALL, measure
@@ -170,6 +176,28 @@ def test_who_is_not_in_a_registry_any_more_is_ended_when_it_is_asked_for(
     everyone = [str(made.folder / "spr-adapter.yaml"), "--gone"]
     assert main(["crosswalk", "build", config, *everyone]) == 0
     assert "spr: 0 ended." in capsys.readouterr().out
+
+
+def test_who_was_heard_of_since_a_registry_was_read_is_left_as_the_event_said(made: Made, tmp_path: Path) -> None:
+    """One who came while the registry was read was not seen in it, and is not gone; who went does not come back."""
+    for each in ("crosswalk.yaml", "crosswalk.key", "crosswalk.sqlite"):
+        shutil.copy(made.folder / each, tmp_path / each)
+    lines = (made.folder / "pmrs.jsonl").read_text().splitlines()
+    record = next(json.loads(each) for each in lines if f'"{made.patient}"' in each)
+    new = record | {"identifier": [{"identifier_type": "LOCAL_ID", "identifier_value": "NEW-9"}]}
+    connection = load_config(tmp_path / "crosswalk.yaml").connection
+    assert isinstance(connection, CrosswalkConnection)
+    opened, now = open_crosswalk(connection), datetime.now(UTC)
+    events = [Event("new", now, "REGISTER", "Person", "1.0.0", new)]
+    events.append(Event("gone", now, "REMOVE", "Person", "1.0.0", {}, ended(record)))
+    hearing = Hearing(opened.crosswalk)
+    opened.store.write_now(lambda one: hearing.hear(one, "pmrs", events, now))
+    words = ["crosswalk", "build", str(tmp_path / "crosswalk.yaml"), "--from", f"pmrs={made.folder / 'pmrs.jsonl'}"]
+    assert main([*words, "--gone"]) == 0
+    hashes = {opened.crosswalk.rows.words.record("pmrs", key): key for key in ("NEW-9", made.patient)}
+    rows = opened.store.read_now(lambda one: opened.crosswalk.rows.records_of(one, hashes))
+    assert {hashes[word]: row.state == "ended" for word, row in rows.items()} == {"NEW-9": False, made.patient: True}
+    opened.store.database.close()
 
 
 def test_an_operator_gets_the_spid_and_its_own_number_only(made: Made) -> None:

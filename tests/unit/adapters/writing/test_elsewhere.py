@@ -1,20 +1,26 @@
-"""A register in MariaDB is written as one beside the events is, and a kill between the two commits changes nothing."""
+"""A register in MariaDB is written as one beside the events is, and a kill between the two commits changes nothing.
+
+The events are in SQLite, and where the two databases could part, in PostgreSQL too.
+"""
 
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from adapters.errors import ConfigError, EventsError
-from adapters.events import Event, EventsStore, open_events
+from adapters.events import Event, EventsStore, Result, open_events
 from adapters.source.engines import open_writing_engine, read_url
 from adapters.writing import Writer, open_writers
 from adapters.writing.conflicts import decide_conflict, kept_conflicts
@@ -30,8 +36,11 @@ TWO = event("b", family("A", "12010102", size=2), 1)
 CHECKED = "ALTER TABLE family ADD CONSTRAINT size_is_small CHECK (size < 100)"
 
 
+ON_BOTH = pytest.mark.parametrize("events", ["sqlite", "postgresql"], indirect=True)
+
+
 class Apart(Registry):
-    """The registry in MariaDB; the events in SQLite."""
+    """The registry in MariaDB; the events in a database of the adapter's."""
 
     def __init__(self, folder: Path, store: EventsStore, engine: Engine) -> None:
         super().__init__(folder, store)
@@ -51,15 +60,20 @@ class Apart(Registry):
         with self.engine.begin() as connection:
             return [tuple(row) for row in connection.execute(text(statement))]
 
+    def noted(self, table: str) -> int:
+        """Count the rows of a table of events."""
+        counted = text(f"SELECT count(*) FROM {table}")  # noqa: S608  # a name of ours
+        return int(self.store.read_now(lambda connection: connection.execute(counted).scalar_one()))
+
 
 def engine_of(server: MariaDb, database: str) -> Engine:
     return open_writing_engine("a", read_url("a", server.url(database)), password=PASSWORD, timeout_ms=5000)
 
 
 @contextmanager
-def opened(server: MariaDb, folder: Path) -> Iterator[Apart]:
+def opened(server: MariaDb, folder: Path, events: str = "") -> Iterator[Apart]:
     """Make the tables in a new database."""
-    store = open_events(f"sqlite:///{folder / 'events.sqlite'}", KEY, config="adapter.yaml")
+    store = open_events(events or f"sqlite:///{folder / 'events.sqlite'}", KEY, config="adapter.yaml")
     found = Apart(folder, store, engine_of(server, server.new_database()))
     for each in (writing.FAMILY, writing.LINE):
         found.run(each)
@@ -68,8 +82,17 @@ def opened(server: MariaDb, folder: Path) -> Iterator[Apart]:
 
 
 @pytest.fixture
-def apart(mariadb_server: MariaDb, tmp_path: Path) -> Iterator[Apart]:
-    with opened(mariadb_server, tmp_path) as found:
+def events(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of the database of events: SQLite, unless a test asks for another."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path / 'events.sqlite'}"
+    url: str = request.getfixturevalue("postgresql_url")
+    return url.replace("+psycopg", "")
+
+
+@pytest.fixture
+def apart(mariadb_server: MariaDb, tmp_path: Path, events: str) -> Iterator[Apart]:
+    with opened(mariadb_server, tmp_path, events) as found:
         yield found
 
 
@@ -107,6 +130,7 @@ def test_it_is_written_as_beside_the_events(story: Callable[[Registry], None], a
     story(apart)
 
 
+@ON_BOTH
 def test_what_was_written_before_a_kill_is_followed_and_not_written_again(
     apart: Apart, dying: Callable[..., None]
 ) -> None:
@@ -118,6 +142,7 @@ def test_what_was_written_before_a_kill_is_followed_and_not_written_again(
     assert apart.told == ["F000001"] * 2  # the first was never committed: whoever publishes hears of it again
 
 
+@ON_BOTH
 def test_another_event_that_comes_first_meets_what_the_killed_process_wrote(
     apart: Apart, dying: Callable[..., None]
 ) -> None:
@@ -129,6 +154,7 @@ def test_another_event_that_comes_first_meets_what_the_killed_process_wrote(
     assert apart.rows("SELECT village, size, version FROM family") == [("12010102", 2, 2)]
 
 
+@ON_BOTH
 def test_two_messages_in_one_transaction_that_is_lost_are_both_followed(apart: Apart) -> None:
     writer = apart.writer()
 
@@ -197,6 +223,7 @@ def test_what_a_rule_of_the_table_refuses_is_rejected_alone(
     assert "77" not in said
 
 
+@ON_BOTH
 def test_a_conflict_is_decided_where_the_rows_are(apart: Apart) -> None:
     apart.receive(ONE)
     apart.run("UPDATE family SET village = '12010109'")
@@ -222,6 +249,55 @@ def test_a_trial_changes_nothing_there(apart: Apart) -> None:
     )
     assert ("size", 3) in {(each.field, each.after) for each in tried.lines}
     assert apart.rows("SELECT * FROM family") == apart.rows("SELECT name FROM spean_applied") == []
+
+
+@ON_BOTH
+def test_what_is_refused_is_undone_in_both_databases_and_the_rest_stays(apart: Apart) -> None:
+    apart.run(CHECKED)
+    bad = event("bad", family("B", size=100))
+    for _ in range(2):
+        results = apart.receive(ONE, bad, event("c", family("C", size=3)))
+        assert [each.status for each in results] == [beside.SUCCEEDED, beside.REJECTED, beside.SUCCEEDED]
+    assert apart.rows("SELECT spr_no, size, version FROM family ORDER BY spr_no") == [("A", 1, 1), ("C", 3, 1)]
+    counts = [apart.noted(each) for each in ("spean_inbox", "spean_synced")]
+    assert counts == [3, 2]
+
+
+def test_two_processes_with_one_database_of_events_wait_for_each_other(
+    apart: Apart, postgresql_url: str, mariadb_server: MariaDb
+) -> None:
+    """On PostgreSQL two may write at once: none may follow the note of one that is alive and has not committed yet."""
+    stores = [open_events(postgresql_url.replace("+psycopg", ""), KEY, config="adapter.yaml") for _ in range(2)]
+    engines = [engine_of(mariadb_server, str(apart.engine.url.database)) for _ in range(2)]
+    one, two = [
+        open_writers({"family": made_writer(apart.folder).definition}, *each)["family"]
+        for each in zip(stores, engines, strict=True)
+    ]
+    order: list[str] = []
+    wrote, waiting = threading.Event(), threading.Event()
+
+    def first(connection: Connection) -> None:
+        one.receive(connection, SENDER, [ONE], NOW)
+        wrote.set()
+        waiting.wait(20)
+        time.sleep(0.3)
+        order.append("first")
+
+    def second(connection: Connection) -> list[Result]:
+        wrote.wait(20)
+        waiting.set()
+        results = two.receive(connection, SENDER, [ONE], NOW)
+        order.append("second")
+        return results
+
+    with ThreadPoolExecutor(2) as threads:
+        begun = threads.submit(stores[0].write_now, first)
+        [result] = threads.submit(stores[1].write_now, second).result(60)
+        begun.result(60)
+    assert (result.status, order) == (beside.SUCCEEDED, ["first", "second"])
+    assert apart.rows("SELECT size, version FROM family") == [(1, 1)]
+    for each in stores:
+        each.database.close()
 
 
 def test_tables_without_transactions_are_refused(apart: Apart) -> None:
@@ -255,7 +331,7 @@ from adapters.writing import open_writers
 from tests.support.mariadb import PASSWORD
 from tests.support.writing import KEY, NOW, SENDER, event, family, made_writer
 folder, url = Path(sys.argv[1]), sys.argv[2]
-store = open_events(f"sqlite:///{folder / 'events.sqlite'}", KEY, config="adapter.yaml")
+store = open_events(sys.argv[3], KEY, config="adapter.yaml")
 engine = open_writing_engine("a", read_url("a", url), password=PASSWORD, timeout_ms=5000)
 writer = open_writers({"family": made_writer(folder).definition}, store, engine)["family"]
 writer.after = lambda connection, key: os.kill(os.getpid(), signal.SIGKILL)
@@ -263,11 +339,12 @@ store.write_now(lambda one: writer.receive(one, SENDER, [event("a", family("A", 
 """
 
 
+@ON_BOTH
 def test_a_process_that_is_killed_between_the_commits_loses_and_doubles_nothing(
-    apart: Apart, mariadb_server: MariaDb
+    apart: Apart, mariadb_server: MariaDb, events: str
 ) -> None:
     url = mariadb_server.url(str(apart.engine.url.database))
-    ended = subprocess.run([sys.executable, "-c", _CHILD, str(apart.folder), url], check=False, timeout=100)
+    ended = subprocess.run([sys.executable, "-c", _CHILD, str(apart.folder), url, events], check=False, timeout=100)
     assert ended.returncode == -signal.SIGKILL
     assert apart.rows("SELECT size, version FROM family") == [(1, 1)]
     assert apart.store.read_now(lambda one: one.exec_driver_sql("SELECT count(*) FROM spean_inbox").scalar()) == 0

@@ -78,12 +78,13 @@ def test_one_bad_record_between_does_not_part_them(few: Registry) -> None:
     events = [takes(1, "S2", X, "B"), *bad, takes(1, "S1", Y, "A")]
     results = few.receive(*events, writer=few.writer(find=FIND, wins=SENT))
     assert [each.status for each in results] == [SUCCEEDED, *[REJECTED] * 5, SUCCEEDED]
+    assert not any(each.held for each in results)
     assert few.rows(CARDS) == [("S1", Y), ("S2", X)]
 
 
 def test_a_number_that_somebody_keeps_is_refused_with_what_to_do(two: Registry) -> None:
     [result] = two.receive(takes(1, "S2", X, "B"), writer=two.writer(find=FIND, wins=SENT))
-    assert result.status is REJECTED
+    assert (result.status, result.held) == (REJECTED, True)
     assert result.message.endswith(
         ": another record here has it; send this again when that one has let it go, or both in one message"
     )
