@@ -1,11 +1,12 @@
 """Gathers the rows that an event loop wants written, and hands them to the writer batch by batch.
 
 It refuses to know what the writer does with them. `MessageLog.append` adds; the next batch goes to the writer when the
-loop has told the last one, or a moment later, so that a busy loop makes few large commits; who comes alone waits for
-nothing.
+loop has told the last one, or a moment later, so that a busy loop makes few large commits, and has time for others
+between its own; who comes alone waits for nothing.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -20,6 +21,8 @@ _ENOUGH: Final = 8
 # Who had company before waits so long for it again: a commit of five costs hardly more than one of two, and at each the
 # two threads wait for each other.
 COMPANY_SECONDS: Final = 0.002
+# Where the loop itself commits, it gathers twice as long as the last commit took: a third of its time at most.
+_PAUSE: Final = 2.0
 
 
 class Gathering:
@@ -34,6 +37,7 @@ class Gathering:
         self._waiting: list[Pending] = []
         self._under_way = False
         self._last = _ALONE
+        self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -57,23 +61,31 @@ class Gathering:
             self._hand_over()
 
     def _hand_over(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
         self._under_way = bool(batch)
         if not batch:
             return
         self._last = len(batch)
+        begun = time.monotonic()
         try:
             self._submit(batch)
         except LoggingFailed as error:
             self._refuse([*batch, *self._waiting], error)
+            return
+        outcome = batch[-1].outcome
+        if outcome.done():
+            self._go_on(outcome, _PAUSE * (time.monotonic() - begun))
         else:
-            batch[-1].outcome.add_done_callback(self._told)
+            outcome.add_done_callback(self._go_on)
 
-    def _told(self, outcome: asyncio.Future[int]) -> None:
+    def _go_on(self, outcome: asyncio.Future[int], seconds: float = 0.0) -> None:
         if self._last == _ALONE or len(self._waiting) >= _ENOUGH:
-            self._hand_over()
+            outcome.get_loop().call_soon(self._hand_over)
         else:
-            outcome.get_loop().call_later(COMPANY_SECONDS, self._hand_over)
+            self._timer = outcome.get_loop().call_later(max(COMPANY_SECONDS, seconds), self._hand_over)
 
     def _refuse(self, rows: Sequence[Pending], error: LoggingFailed) -> None:
         self._waiting, self._under_way = [], False

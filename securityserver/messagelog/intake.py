@@ -1,7 +1,7 @@
 """Makes a record that comes alone durable in a file beside SQLite; the writer moves such records on, many at a time.
 
 It refuses to know SQL and trees: it gives rows their places one after the other, and keeps them until they are moved.
-`gathering` submits batches, in the event loop; what does not come alone goes on to the writer's thread at once.
+`gathering` submits batches, in the event loop; what does not come alone the loop commits by the writer, or its thread.
 
 A commit into the database's eleven indexes costs a record alone several times what it costs as one of many, and takes
 the way to another thread and back. A write here is one call, by the loop itself: nobody else wants the loop meanwhile.
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final, Protocol
+from typing import Final, Never, Protocol
 
 from securityserver.messagelog.counters import Counters
 from securityserver.messagelog.intakefile import HALF_BYTES, HALVES, IntakeFile, batch_bytes, encoded
@@ -97,7 +97,10 @@ class Intake:
         self._place, self._offset = start.place, start.number - start.place
         self._before: bytes | None = start.before
         self._to_writer: Callable[[Sequence[Pending]], None] = _nowhere
+        self._at_once: Callable[[Sequence[Pending]], bool] = _nowhere
         self._alone, self._slow, self._given, self._settled = 0, 0, 0, 0
+        # So many batches are left to the writer's thread, since the disk was slow.
+        self._left_to_writer = 0
         self._timer: asyncio.TimerHandle | None = None
         # Whoever holds it may look at the halves: the writer's thread takes one while the loop fills the other.
         self._lock = Lock()
@@ -106,23 +109,29 @@ class Intake:
         # Whether rows are to be moved; whether the last attempt failed.
         self.due, self.refused = False, False
 
-    def begin(self, to_writer: Callable[[Sequence[Pending]], None]) -> None:
+    def begin(
+        self, to_writer: Callable[[Sequence[Pending]], None], at_once: Callable[[Sequence[Pending]], bool]
+    ) -> None:
         """Take rows in from now on.
 
         Args:
             to_writer: gives the writer rows; none only wake it.
+            at_once: commits rows in this thread, or says that the writer is to do it.
         """
-        self._to_writer = to_writer
+        self._to_writer, self._at_once = to_writer, at_once
 
     def submit(self, batch: Sequence[Pending]) -> None:
-        """Make a row that comes alone durable; give others to the writer.
+        """Make a row that comes alone durable, and commit those that come together, or give them to the writer.
 
         Raises:
             LoggingFailed: the log has been closed.
         """
-        follows = len(batch) == 1 and self._given == self._settled
-        self._alone = self._alone + 1 if follows else 0
-        if self._alone <= ALONE or not self._taken(batch[0]):
+        settled = self._given == self._settled
+        self._alone = self._alone + 1 if settled and len(batch) == 1 else 0
+        if self._left_to_writer:
+            self._left_to_writer -= 1
+            self.give(batch)
+        elif not (self._alone > ALONE and self._taken(batch[0])) and not (settled and self._committed(batch)):
             self.give(batch)
 
     def give(self, batch: Sequence[Pending]) -> None:
@@ -161,6 +170,16 @@ class Intake:
         self._have_moved(0.0 if full else MOVE_SECONDS)
         return True
 
+    def _committed(self, batch: Sequence[Pending]) -> bool:
+        """Commit rows in this thread; `False` when the writer is to do it, as where it has others to move before."""
+        with self._lock:
+            if self._closed or self.refused or self._before is None or self._filling.rows or self._moving.rows:
+                return False
+        begun = time.monotonic()
+        done = self._at_once(batch)
+        self._waited(time.monotonic() - begun)
+        return done
+
     def _knows(self, key: MessageKey, *, fresh: bool) -> bool:
         if key in self._filling.keys or key in self._moving.keys:
             return True
@@ -183,10 +202,13 @@ class Intake:
         except OSError:
             return False  # the writer tries it in another way, and says what is wrong with the disk
         finally:
-            self._slow = self._slow + 1 if time.monotonic() - begun > SLOW_SECONDS else 0
-            if self._slow >= _SLOW_WRITES:
-                self._alone, self._slow = -_AFTER_SLOW, 0
+            self._waited(time.monotonic() - begun)
         return True
+
+    def _waited(self, seconds: float) -> None:
+        self._slow = self._slow + 1 if seconds > SLOW_SECONDS else 0
+        if self._slow >= _SLOW_WRITES:
+            self._left_to_writer, self._slow = _AFTER_SLOW, 0
 
     def _told(self, pending: Pending) -> None:
         self._counters.appended += 1
@@ -257,7 +279,7 @@ def row_number(row: Row, offset: int) -> int:
     return place + offset
 
 
-def _nowhere(_batch: Sequence[Pending]) -> None:
+def _nowhere(_batch: Sequence[Pending]) -> Never:
     raise AssertionError("the intake has not begun")
 
 

@@ -80,7 +80,7 @@ def tell(outcomes: Iterable[Outcome]) -> None:
     for pending, outcome in outcomes:
         by_loop.setdefault(pending.outcome.get_loop(), []).append((pending, outcome))
     for loop, settled in by_loop.items():
-        _wake(loop, partial(_tell, settled))
+        _wake(loop, partial(tell_here, settled))
 
 
 def grant(wish: TreeWish, answer: tuple[int, bytes] | LoggingFailed) -> None:
@@ -112,7 +112,7 @@ def _wake(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
         loop.call_soon_threadsafe(call)
 
 
-def _tell(outcomes: Iterable[Outcome]) -> None:
+def tell_here(outcomes: Iterable[Outcome]) -> None:
     """Wake those who wait; runs in their event loop."""
     for pending, outcome in outcomes:
         # A cancelled exchange's record stays all the same, as the log may say more than was sent.

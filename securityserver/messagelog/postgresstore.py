@@ -66,7 +66,7 @@ class PostgresStore:
         self._next_ahead = 0.0
         self.upkeep()
 
-    def insert_records(self, rows: Sequence[Row]) -> Sequence[int]:
+    def insert_records(self, rows: Sequence[Row], *, wait: bool = True) -> Sequence[int]:  # noqa: ARG002 - nobody asks
         """Write rows as one statement, in partitions that are there."""
         return self._refusing(lambda: self._insert_records(rows))
 
@@ -112,6 +112,11 @@ class PostgresStore:
     def delete_body(self, body: int) -> None:
         """Remove an empty body."""
         self._refusing(lambda: self._execute(delete(BODY).where(BODY.c.id == body)))
+
+    @property
+    def upkeep_due(self) -> bool:
+        """Never: each turn of the writer's thread does it."""
+        return False
 
     def upkeep(self) -> None:
         """Make the partitions of the next days, before they are needed."""

@@ -30,7 +30,7 @@ _LATER = frozenset({"id", "timestamp_id", "timestamp_hash_chain", "archive_id"})
 COLUMNS: tuple[str, ...] = tuple(column.name for column in RECORD.columns if column.name not in _LATER)
 BODY_ID, TIME = COLUMNS.index("body_id"), COLUMNS.index("time")
 LEAF_INDEX, LEAF_HASH = COLUMNS.index("leaf_index"), COLUMNS.index("leaf_hash")
-_BODY, _SIGNATURE_HASH = COLUMNS.index("body"), COLUMNS.index("signature_hash")
+BODY, _SIGNATURE_HASH = COLUMNS.index("body"), COLUMNS.index("signature_hash")
 BODY_FORM, _KEY_ID = COLUMNS.index("body_form"), COLUMNS.index("body_key_id")
 _STORED_DIGEST = COLUMNS.index("body_stored_digest")
 MessageKey = tuple[str, int, int]
@@ -237,7 +237,7 @@ def keep_body(
     row: Row, form: BodyForm, key: int | None, stored_body: bytes | None, digest: bytes | None = None
 ) -> None:
     """Say how the row's body is kept, and with which bytes."""
-    row[_BODY], row[BODY_FORM], row[_KEY_ID], row[_STORED_DIGEST] = stored_body, form.value, key, digest
+    row[BODY], row[BODY_FORM], row[_KEY_ID], row[_STORED_DIGEST] = stored_body, form.value, key, digest
 
 
 def note_stored_digest(row: Row, digest: bytes) -> None:

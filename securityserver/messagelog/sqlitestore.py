@@ -12,15 +12,20 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from securityserver.messagelog import statements
-from securityserver.messagelog.records import MessageKey, Row
+from securityserver.messagelog.records import BODY, MessageKey, Row
 from securityserver.messagelog.store import Refusal, StoreRefused
-from serverkit.database import Database
+from serverkit.database import BUSY_TIMEOUT_SECONDS, WAL_CHECKPOINT_PAGES, Database
 from xroad.merkle import Node
 
 # Readers can hold a checkpoint back; above this the writer asks for a full one, briefly and at most once a second.
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 _CHECKPOINT_WAIT_MILLISECONDS: Final = 50
 _CHECKPOINT_PAUSE_SECONDS: Final = 1.0
+# The thread copies what the write-ahead log has into the database before a commit would: an event loop commits, too,
+# and must not wait for that. By itself SQLite does it when nobody else has.
+_PAGE_BYTES: Final = 4096
+_PAGES_A_ROW: Final = 5  # beside its body: head, signature, and its share of the indexes' pages
+_BY_ITSELF_PAGES: Final = 4 * WAL_CHECKPOINT_PAGES
 # Failures that one row of a batch can bring about; on others the whole batch has failed.
 _ONE_ROWS_FAULT: Final = frozenset({sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_TOOBIG})
 _PRIMARY_CODE: Final = 0xFF
@@ -39,12 +44,28 @@ class SqliteStore:
         self._database = database
         self._claim = database.claim("message log")
         self._connection = database.autocommit_connection()
+        self._connection.execute(f"PRAGMA wal_autocheckpoint={_BY_ITSELF_PAGES:d}")
         self._next_checkpoint = 0.0
+        self._pages = 0
 
-    def insert_records(self, rows: Sequence[Row]) -> Sequence[int]:
+    def insert_records(self, rows: Sequence[Row], *, wait: bool = True) -> Sequence[int]:
         """Write rows as one statement."""
-        last = _refusing(lambda: statements.insert_records(self._connection, rows))
+        if wait:
+            last = _refusing(lambda: statements.insert_records(self._connection, rows))
+        else:
+            last = self._inserted_at_once(rows)
+        self._pages += sum(_PAGES_A_ROW + len(row[BODY] or b"") // _PAGE_BYTES for row in rows)
         return range(last - len(rows) + 1, last + 1)
+
+    def _inserted_at_once(self, rows: Sequence[Row]) -> int:
+        self._connection.execute("PRAGMA busy_timeout=0")
+        try:
+            return statements.insert_records(self._connection, rows)
+        except sqlite3.Error as error:
+            busy = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+            raise StoreRefused(Refusal.LATER if busy else _refusal(error), str(error)) from error
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_SECONDS * 1000:d}")
 
     def insert_nodes(self, nodes: Sequence[Node]) -> None:
         """Write nodes as one statement."""
@@ -70,8 +91,17 @@ class SqliteStore:
         """Remove an empty body."""
         _refusing(lambda: statements.delete_body(self._connection, body))
 
+    @property
+    def upkeep_due(self) -> bool:
+        """Whether so much was written that it should be copied into the database."""
+        return self._pages >= WAL_CHECKPOINT_PAGES
+
     def upkeep(self) -> None:
         """Keep the write-ahead log within its bound."""
+        if self.upkeep_due:
+            self._pages = 0
+            with contextlib.suppress(sqlite3.OperationalError):  # the next attempt may do it, or SQLite by itself
+                statements.copy_back(self._connection)
         now = time.monotonic()
         if now < self._next_checkpoint:
             return

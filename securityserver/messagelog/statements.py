@@ -97,6 +97,11 @@ def delete_body(connection: sqlite3.Connection, body: int) -> None:
     connection.execute(str(compiled))
 
 
+def copy_back(connection: sqlite3.Connection) -> None:
+    """Copy what the write-ahead log has into the database, as far as no reader is in the way; waits for nobody."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
 def checkpoint(connection: sqlite3.Connection, wait_milliseconds: int) -> None:
     """Copy the write-ahead log into the database and empty it, waiting at most so long for readers."""
     (usual,) = connection.execute("PRAGMA busy_timeout").fetchone()

@@ -1,6 +1,7 @@
 """The seam between the log's writer and a database: what each call makes durable, and how it fails.
 
-It refuses to know SQL. The writer's thread is the only one that calls it; one implementation stands for each database.
+It refuses to know SQL. The writer alone calls it, from one thread at a time; one implementation stands for each
+database.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ class Refusal(Enum):
     ONE_ROW = auto()  # a row does not fit; others may
     TREE = auto()  # the leaves have other places: what is in memory no longer fits what is stored
     ALL = auto()  # the database is out of reach
+    LATER = auto()  # somebody else writes now, and the caller would not wait
 
 
 class StoreRefused(Exception):  # noqa: N818 - the writer turns it into what the appender gets
@@ -37,8 +39,8 @@ class StoreRefused(Exception):  # noqa: N818 - the writer turns it into what the
 class Store(Protocol):
     """Each call is one durable transaction, or raises `StoreRefused`."""
 
-    def insert_records(self, rows: Sequence[Row]) -> Sequence[int]:
-        """Write rows, all or none, and give their numbers."""
+    def insert_records(self, rows: Sequence[Row], *, wait: bool = True) -> Sequence[int]:
+        """Write rows, all or none, and give their numbers; without ``wait`` only if nobody else writes now."""
         ...
 
     def insert_nodes(self, nodes: Sequence[Node]) -> None:
@@ -63,6 +65,11 @@ class Store(Protocol):
 
     def delete_body(self, body: int) -> None:
         """Remove a body that has no chunks."""
+        ...
+
+    @property
+    def upkeep_due(self) -> bool:
+        """Whether `upkeep` should be called soon, by a thread that may wait for the disk."""
         ...
 
     def upkeep(self) -> None:

@@ -1,6 +1,7 @@
-"""The one thread that writes the message log: whatever is queued becomes one transaction and one sync of the disk.
+"""The writer of the message log, and its thread: whatever is queued becomes one transaction and one sync of the disk.
 
-It refuses to know databases: a store writes rows, and this thread tells a future what became of each.
+It refuses to know databases: a store writes rows, and the writer tells a future what became of each.
+An event loop may commit rows by itself while the thread has nothing to do: neither waits for the other's interpreter.
 `MessageLog.append` queues; this thread commits and grows the tree; the event loop wakes the appenders when their rows
 are durable.
 """
@@ -18,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from securityserver.messagelog.body import CHUNK_SIZE
 from securityserver.messagelog.counters import Counters
 from securityserver.messagelog.intake import Intake
-from securityserver.messagelog.pending import CLOSED, Outcome, Pending, TreeWish, failure_of, grant, tell
+from securityserver.messagelog.pending import CLOSED, Outcome, Pending, TreeWish, failure_of, grant, tell, tell_here
 from securityserver.messagelog.records import (
     BODY_ID,
     LEAF_HASH,
@@ -68,6 +69,8 @@ class Writer:
         self._stopping = False
         # Without it a row could be queued after the thread looked for the last time, and its appender wait for ever.
         self._door = Lock()
+        # Whoever holds it may use the store and the tree: the thread in its turns, or a loop that commits by itself.
+        self._turns = Lock()
         self._thread = Thread(target=self._run, name="message-log", daemon=True)
 
     def start(self) -> None:
@@ -94,6 +97,43 @@ class Writer:
                 pending.close()
         raise LoggingFailed(CLOSED)
 
+    def commit_at_once(self, batch: Sequence[Pending]) -> bool:
+        """Commit rows in the calling thread, their loop's, when nothing else is to be written now, and wait for nobody.
+
+        Returns:
+            `False` when the thread is to do it, or to find out which row is wrong: nothing was written. `True` when all
+            have been told what became of them.
+        """
+        if not self._turns.acquire(blocking=False):
+            return False
+        try:
+            if self._stopping or self.waiting:
+                return False
+            rows = self._placed([pending.row for pending in batch])
+            numbers = self._store.insert_records(rows, wait=False)
+            self._grow(rows)
+            self.counters.commits += 1
+            self._tell_at_once(zip(batch, numbers, strict=True))
+            due = self._store.upkeep_due or len(self._tree.unstored) >= LEAVES_UNSTORED
+        except StoreRefused as error:
+            if error.refusal is not Refusal.ALL:
+                return False
+            # It may be written all the same: once more, and it would be called a duplicate.
+            self._tell_at_once((pending, failure_of(error)) for pending in batch)
+            return True
+        finally:
+            self._turns.release()
+        if due:
+            with contextlib.suppress(LoggingFailed):
+                self.submit(())
+        return True
+
+    def _tell_at_once(self, outcomes: Iterable[Outcome]) -> None:
+        settled = list(outcomes)
+        for _pending, outcome in settled:
+            self._count(outcome)
+        tell_here(settled)
+
     def stop(self) -> None:
         """Write what is queued, then end; blocks."""
         with self._door:
@@ -105,21 +145,28 @@ class Writer:
         try:
             while self._turn():
                 pass
-            self._move()
-            self._store_nodes()
+            with self._turns:
+                self._move()
+                self._store_nodes()
         finally:
             # Also when a defect ended the thread: nobody may wait for ever, or believe that a record is safe.
             with self._door:
                 self._stopping = True
-            self._abandon()
-            self._store.close()
+            with self._turns:
+                self._abandon()
+                self._store.close()
             if self._intake is not None:
                 with contextlib.suppress(OSError):  # what stays of the file is told by the next start
                     self._intake.finish()
 
     def _turn(self) -> bool:
         """Write all that waits, and a piece of one large body; `False` when there is nothing left to do, ever."""
-        self._held = self._take()
+        held = self._take()
+        with self._turns:
+            return self._written(held)
+
+    def _written(self, held: list[Pending]) -> bool:
+        self._held = held
         unmoved = (
             self._move() if self._held or self._wishes or (self._intake is not None and self._intake.due) else None
         )
@@ -220,10 +267,13 @@ class Writer:
             # A commit that was reported as failed, and was none: what is stored says how the tree goes on.
             self._reload()
             numbers = self._store.insert_records(self._placed(rows))
+        self._grow(rows)
+        return numbers
+
+    def _grow(self, rows: Sequence[Row]) -> None:
         self._tree.grow([row[LEAF_HASH] for row in rows])
         if self._intake is not None:
             self._intake.goes_on(self._tree.frontier.size, rows[-1][LEAF_HASH])
-        return numbers
 
     def _placed(self, rows: Sequence[Row]) -> Sequence[Row]:
         for index, row in enumerate(rows, start=self._tree.frontier.size):
