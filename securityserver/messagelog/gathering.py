@@ -23,6 +23,8 @@ _ENOUGH: Final = 8
 COMPANY_SECONDS: Final = 0.002
 # Where the loop itself commits, it gathers twice as long as the last commit took: a third of its time at most.
 _PAUSE: Final = 2.0
+# A disk that stood still once is no reason to wait longer afterwards.
+_LONGEST_PAUSE_SECONDS: Final = 0.02
 
 
 class Gathering:
@@ -85,7 +87,9 @@ class Gathering:
         if self._last == _ALONE or len(self._waiting) >= _ENOUGH:
             outcome.get_loop().call_soon(self._hand_over)
         else:
-            self._timer = outcome.get_loop().call_later(max(COMPANY_SECONDS, seconds), self._hand_over)
+            self._timer = outcome.get_loop().call_later(
+                max(COMPANY_SECONDS, min(seconds, _LONGEST_PAUSE_SECONDS)), self._hand_over
+            )
 
     def _refuse(self, rows: Sequence[Pending], error: LoggingFailed) -> None:
         self._waiting, self._under_way = [], False

@@ -153,3 +153,50 @@ async def test_all_learn_that_the_writer_has_ended() -> None:
     gathering.add(late)
     with pytest.raises(LoggingFailed):
         await late.outcome
+
+
+class AtOnce(Taker):
+    """Answers within the call, as a loop that commits by itself; each call seems to take a minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def submit(self, batch: Sequence[Pending]) -> None:
+        super().submit(batch)
+        self.answer()
+        self.now += 60
+
+
+async def test_after_a_commit_of_its_own_the_loop_gathers_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LONGEST_PAUSE_SECONDS", 3600.0)
+    taker = AtOnce()
+    monkeypatch.setattr(module, "time", taker)
+    gathering = Gathering(taker.submit)
+    for _ in range(3):
+        gathering.add(pending())
+    await turn()
+    assert taker.sizes == [1, 2]
+    gathering.add(pending())
+    await turn()
+    assert taker.sizes == [1, 2]
+    for _ in range(7):
+        gathering.add(pending())
+    assert taker.sizes == [1, 2, 8]
+    gathering.hand_over_all()
+
+
+async def test_a_commit_that_took_long_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    taker = AtOnce()
+    with monkeypatch.context() as slow:
+        slow.setattr(module, "time", taker)
+        gathering = Gathering(taker.submit)
+        for _ in range(3):
+            gathering.add(pending())
+        await turn()
+    last = pending()
+    gathering.add(last)
+    assert await asyncio.wait_for(last.outcome, 10) == 1
