@@ -121,6 +121,8 @@ class Writer:
             # It may be written all the same: once more, and it would be called a duplicate.
             self._tell_at_once((pending, failure_of(error)) for pending in batch)
             return True
+        except Exception:  # noqa: BLE001 - a defect: the thread meets it too, ends, and lets nobody wait for ever
+            return False
         finally:
             self._turns.release()
         if due:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from securityserver.messagelog import MessageLog, intake
+from securityserver.messagelog.records import seal_row
 from securityserver.messagelog.sqlitestore import SqliteStore
 from securityserver.messagelog.store import Refusal, StoreRefused
 from securityserver.migrations import open_node_database
@@ -146,6 +147,20 @@ async def test_a_commit_of_the_loop_that_was_reported_as_failed_doubles_nothing(
         assert stored(tmp_path) == ["a", "b", "c", "d"]
         assert seen.writes
     assert problems(tmp_path) == []
+
+
+async def test_a_defect_in_the_loop_lets_nobody_wait_for_ever(
+    tmp_path: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seal(row: Any) -> None:
+        if _is_main():
+            raise TypeError("defect")
+        seal_row(row)
+
+    monkeypatch.setattr("securityserver.messagelog.writer.seal_row", seal)
+    async with running_log(tmp_path, intake=True) as log, asyncio.timeout(20):
+        assert await together(log, "a", "b", "c") == [1, 2, 3]
+    assert {main for main, _count in seen.writes} == {False}
 
 
 async def test_a_slow_disk_is_left_to_the_thread_for_a_while(
