@@ -36,6 +36,8 @@ _MOVE_BYTES: Final = HALF_BYTES // 2
 # An event loop may stand still so long for a few writes in a row; then the writer's thread waits for the disk, for a
 # while. One alone says nothing: on a busy machine it is the wait for the processor.
 SLOW_SECONDS: Final = 0.05
+# The same where others wait for the loop meanwhile: what came together is committed by the loop on quick disks only.
+SLOW_TOGETHER_SECONDS: Final = 0.01
 _SLOW_WRITES: Final = 3
 _AFTER_SLOW: Final = 256
 
@@ -177,7 +179,7 @@ class Intake:
                 return False
         begun = time.monotonic()
         done = self._at_once(batch)
-        self._waited(time.monotonic() - begun)
+        self._waited(time.monotonic() - begun, SLOW_TOGETHER_SECONDS)
         return done
 
     def _knows(self, key: MessageKey, *, fresh: bool) -> bool:
@@ -202,11 +204,11 @@ class Intake:
         except OSError:
             return False  # the writer tries it in another way, and says what is wrong with the disk
         finally:
-            self._waited(time.monotonic() - begun)
+            self._waited(time.monotonic() - begun, SLOW_SECONDS)
         return True
 
-    def _waited(self, seconds: float) -> None:
-        self._slow = self._slow + 1 if seconds > SLOW_SECONDS else 0
+    def _waited(self, seconds: float, slow: float) -> None:
+        self._slow = self._slow + 1 if seconds > slow else 0
         if self._slow >= _SLOW_WRITES:
             self._left_to_writer, self._slow = _AFTER_SLOW, 0
 

@@ -47,7 +47,7 @@ def _is_main() -> bool:
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     monkeypatch.setattr(intake, "ALONE", 1000)
-    monkeypatch.setattr(intake, "SLOW_SECONDS", 1000.0)
+    monkeypatch.setattr(intake, "SLOW_TOGETHER_SECONDS", 1000.0)
     return Seen(monkeypatch)
 
 
@@ -166,7 +166,7 @@ async def test_a_defect_in_the_loop_lets_nobody_wait_for_ever(
 async def test_a_slow_disk_is_left_to_the_thread_for_a_while(
     tmp_path: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "SLOW_SECONDS", -1.0)
+    monkeypatch.setattr(intake, "SLOW_TOGETHER_SECONDS", -1.0)
     monkeypatch.setattr(intake, "_AFTER_SLOW", 2)
     async with running_log(tmp_path, intake=True) as log:
         for turn in range(8):
