@@ -19,6 +19,8 @@ LOCK_WAIT_MILLISECONDS = 10_000
 # Advisory locks are numbers: those of this software have one first half, so that no other program's meets them.
 _LOCK_SPACE = 0x53504E
 _MIGRATION_LOCK = 0
+_CLAIM = text(f"SELECT pg_try_advisory_lock({_LOCK_SPACE}, hashtext(:name))")
+_RELEASE = text(f"SELECT pg_advisory_unlock({_LOCK_SPACE}, hashtext(:name))")
 
 
 def engine(url: URL, *, read_only: bool) -> Engine:
@@ -73,9 +75,9 @@ class AdvisoryClaim:
     def __init__(self, writer: Engine, name: str) -> None:
         self._connection = writer.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._connection.detach()
-        query = text(f"SELECT pg_try_advisory_lock({_LOCK_SPACE}, hashtext(:name))")
+        self._name = {"name": name}
         try:
-            taken = self._connection.execute(query, {"name": name}).scalar_one()
+            taken = self._connection.execute(_CLAIM, self._name).scalar_one()
         except SQLAlchemyError:
             self._connection.close()
             raise
@@ -85,7 +87,10 @@ class AdvisoryClaim:
 
     def release(self) -> None:
         """Let others do it."""
-        # The server may have cut the connection, and with it the lock.
+        # The server may have cut the connection, and with it the lock. Of one that is closed here it hears a little
+        # later: who claims at once would still meet the lock.
+        with suppress(SQLAlchemyError):
+            self._connection.execute(_RELEASE, self._name)
         with suppress(SQLAlchemyError):
             self._connection.close()
 
