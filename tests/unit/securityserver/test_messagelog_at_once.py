@@ -39,6 +39,11 @@ class Seen:
         monkeypatch.setattr(SqliteStore, "insert_records", insert_records)
         monkeypatch.setattr(SqliteStore, "upkeep", kept)
 
+    @property
+    def letters(self) -> str:
+        """Return a letter a write: L for one of the loop, t for one of the thread."""
+        return "".join("L" if main else "t" for main, _count in self.writes)
+
 
 def _is_main() -> bool:
     return threading.current_thread() is threading.main_thread()
@@ -107,8 +112,12 @@ async def test_of_records_that_come_together_only_the_one_that_is_there_is_refus
         assert isinstance(outcomes[1], InvalidMessage)
         assert outcomes[1].full_code == "InvalidMessage.DuplicateRecord"
         assert stored(tmp_path) == ["a", "b", "c", "d"]
-        await together(log, "e", "f")
-        assert seen.writes[-1] == (True, 2)
+        async with asyncio.timeout(60):
+            turn = 0
+            while not seen.letters.endswith("tL"):  # the loop commits again when the thread has ended its turn
+                await asyncio.sleep(0.01)
+                await together(log, f"after {turn}")
+                turn += 1
     assert problems(tmp_path) == []
 
 
@@ -169,12 +178,14 @@ async def test_a_slow_disk_is_left_to_the_thread_for_a_while(
     monkeypatch.setattr(intake, "SLOW_TOGETHER_SECONDS", -1.0)
     monkeypatch.setattr(intake, "_AFTER_SLOW", 2)
     async with running_log(tmp_path, intake=True) as log:
-        for turn in range(8):
-            await together(log, f"{turn}.a", f"{turn}.b")
-    writers = "".join("L" if main else "t" for main, _count in seen.writes)
-    assert writers.startswith("LLLtt")
-    assert "tL" in writers
-    assert len(stored(tmp_path)) == 16
+        turn = 0
+        async with asyncio.timeout(60):
+            while "tL" not in seen.letters:
+                await together(log, f"{turn}.a", f"{turn}.b")
+                await asyncio.sleep(0.01)  # the thread ends its turn
+                turn += 1
+    assert seen.letters.startswith("LLLtt")
+    assert len(stored(tmp_path)) == 2 * turn
 
 
 async def test_the_thread_copies_the_write_ahead_log_back(
