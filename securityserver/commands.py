@@ -24,9 +24,9 @@ from serverkit.database import Database
 from serverkit.http import stop_signal
 from serverkit.logs import bound, configure_logs
 
-# The message log's writer thread waits for the interpreter behind a busy event loop: 5 ms, Python's default, is felt in
-# every exchange under load; a fifth of it is not.
-SWITCH_SECONDS: Final = 0.001
+# A thread that commits waits for the interpreter behind a busy event loop, before and after each commit: 5 ms, Python's
+# default, is felt in every exchange under load.
+SWITCH_SECONDS: Final = 0.0002
 PRIVATE: Final = 0o700
 
 

@@ -1,12 +1,11 @@
 """Gathers the rows that an event loop wants written, and hands them to the writer batch by batch.
 
 It refuses to know what the writer does with them. `MessageLog.append` adds; the next batch goes to the writer when the
-loop has told the last one, or a moment later, so that a busy loop makes few large commits, and has time for others
-between its own; who comes alone waits for nothing.
+loop has told the last one, or a moment later, so that a busy loop makes few large commits; who comes alone waits for
+nothing.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -21,10 +20,6 @@ _ENOUGH: Final = 8
 # Who had company before waits so long for it again: a commit of five costs hardly more than one of two, and at each the
 # two threads wait for each other.
 COMPANY_SECONDS: Final = 0.002
-# Where the loop itself commits, it gathers twice as long as the last commit took: a third of its time at most.
-_PAUSE: Final = 2.0
-# A disk that stood still once is no reason to wait longer afterwards.
-_LONGEST_PAUSE_SECONDS: Final = 0.02
 
 
 class Gathering:
@@ -48,7 +43,7 @@ class Gathering:
         """Take a row: the writer gets it now, with this turn of the loop, or with others after the last batch."""
         self._waiting.append(pending)
         if self._under_way:
-            if len(self._waiting) >= _ENOUGH:
+            if self._timer is not None and len(self._waiting) >= _ENOUGH:
                 self._hand_over()
             return
         self._under_way = True
@@ -71,25 +66,26 @@ class Gathering:
         if not batch:
             return
         self._last = len(batch)
-        begun = time.monotonic()
         try:
             self._submit(batch)
         except LoggingFailed as error:
             self._refuse([*batch, *self._waiting], error)
             return
-        outcome = batch[-1].outcome
+        # All of a batch are told at once: with the first, the next can be on its way before the others do their work.
+        outcome = batch[0].outcome
         if outcome.done():
-            self._go_on(outcome, _PAUSE * (time.monotonic() - begun))
+            self._go_on(outcome)
         else:
             outcome.add_done_callback(self._go_on)
 
-    def _go_on(self, outcome: asyncio.Future[int], seconds: float = 0.0) -> None:
-        if self._last == _ALONE or len(self._waiting) >= _ENOUGH:
-            outcome.get_loop().call_soon(self._hand_over)
+    def _go_on(self, outcome: asyncio.Future[int]) -> None:
+        loop = outcome.get_loop()
+        if len(self._waiting) >= _ENOUGH:
+            self._hand_over()
+        elif self._last == _ALONE:
+            loop.call_soon(self._hand_over)
         else:
-            self._timer = outcome.get_loop().call_later(
-                max(COMPANY_SECONDS, min(seconds, _LONGEST_PAUSE_SECONDS)), self._hand_over
-            )
+            self._timer = loop.call_later(COMPANY_SECONDS, self._hand_over)
 
     def _refuse(self, rows: Sequence[Pending], error: LoggingFailed) -> None:
         self._waiting, self._under_way = [], False

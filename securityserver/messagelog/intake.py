@@ -1,7 +1,7 @@
 """Makes a record that comes alone durable in a file beside SQLite; the writer moves such records on, many at a time.
 
 It refuses to know SQL and trees: it gives rows their places one after the other, and keeps them until they are moved.
-`gathering` submits batches, in the event loop; what does not come alone the loop commits by the writer, or its thread.
+`gathering` submits batches, in the event loop; what does not come alone the writer commits.
 
 A commit into the database's eleven indexes costs a record alone several times what it costs as one of many, and takes
 the way to another thread and back. A write here is one call, by the loop itself: nobody else wants the loop meanwhile.
@@ -33,11 +33,9 @@ RETRY_SECONDS: Final = 1.0
 # When so many wait, or a half is as full, they are moved at once: the other half takes what comes meanwhile.
 MOVE_ROWS: Final = 512
 _MOVE_BYTES: Final = HALF_BYTES // 2
-# An event loop may stand still so long for a few writes in a row; then the writer's thread waits for the disk, for a
-# while. One alone says nothing: on a busy machine it is the wait for the processor.
+# An event loop may stand still so long for a few writes in a row; then a thread waits for the disk, for a while.
+# One alone says nothing: on a busy machine it is the wait for the processor.
 SLOW_SECONDS: Final = 0.05
-# The same where others wait for the loop meanwhile: what came together is committed by the loop on quick disks only.
-SLOW_TOGETHER_SECONDS: Final = 0.01
 _SLOW_WRITES: Final = 3
 _AFTER_SLOW: Final = 256
 
@@ -99,7 +97,7 @@ class Intake:
         self._place, self._offset = start.place, start.number - start.place
         self._before: bytes | None = start.before
         self._to_writer: Callable[[Sequence[Pending]], None] = _nowhere
-        self._at_once: Callable[[Sequence[Pending]], bool] = _nowhere
+        self._commit: Callable[[Sequence[Pending]], bool] = _nowhere
         self._alone, self._slow, self._given, self._settled = 0, 0, 0, 0
         # So many batches are left to the writer's thread, since the disk was slow.
         self._left_to_writer = 0
@@ -112,18 +110,18 @@ class Intake:
         self.due, self.refused = False, False
 
     def begin(
-        self, to_writer: Callable[[Sequence[Pending]], None], at_once: Callable[[Sequence[Pending]], bool]
+        self, to_writer: Callable[[Sequence[Pending]], None], commit: Callable[[Sequence[Pending]], bool]
     ) -> None:
         """Take rows in from now on.
 
         Args:
             to_writer: gives the writer rows; none only wake it.
-            at_once: commits rows in this thread, or says that the writer is to do it.
+            commit: has rows committed that this thread makes ready, or says that the writer is to do all of it.
         """
-        self._to_writer, self._at_once = to_writer, at_once
+        self._to_writer, self._commit = to_writer, commit
 
     def submit(self, batch: Sequence[Pending]) -> None:
-        """Make a row that comes alone durable, and commit those that come together, or give them to the writer.
+        """Make a row that comes alone durable, and have those that come together committed.
 
         Raises:
             LoggingFailed: the log has been closed.
@@ -132,8 +130,9 @@ class Intake:
         self._alone = self._alone + 1 if settled and len(batch) == 1 else 0
         if self._left_to_writer:
             self._left_to_writer -= 1
-            self.give(batch)
-        elif not (self._alone > ALONE and self._taken(batch[0])) and not (settled and self._committed(batch)):
+        elif self._alone > ALONE and self._taken(batch[0]):
+            return
+        if not (settled and self._committed(batch)):
             self.give(batch)
 
     def give(self, batch: Sequence[Pending]) -> None:
@@ -173,14 +172,14 @@ class Intake:
         return True
 
     def _committed(self, batch: Sequence[Pending]) -> bool:
-        """Commit rows in this thread; `False` when the writer is to do it, as where it has others to move before."""
+        """Have rows committed; `False` when the writer is to make them ready, as where it has others to move before."""
         with self._lock:
             if self._closed or self.refused or self._before is None or self._filling.rows or self._moving.rows:
                 return False
-        begun = time.monotonic()
-        done = self._at_once(batch)
-        self._waited(time.monotonic() - begun, SLOW_TOGETHER_SECONDS)
-        return done
+        if not self._commit(batch):
+            return False
+        self._given += len(batch)
+        return True
 
     def _knows(self, key: MessageKey, *, fresh: bool) -> bool:
         if key in self._filling.keys or key in self._moving.keys:
@@ -204,11 +203,11 @@ class Intake:
         except OSError:
             return False  # the writer tries it in another way, and says what is wrong with the disk
         finally:
-            self._waited(time.monotonic() - begun, SLOW_SECONDS)
+            self._waited(time.monotonic() - begun)
         return True
 
-    def _waited(self, seconds: float, slow: float) -> None:
-        self._slow = self._slow + 1 if seconds > slow else 0
+    def _waited(self, seconds: float) -> None:
+        self._slow = self._slow + 1 if seconds > SLOW_SECONDS else 0
         if self._slow >= _SLOW_WRITES:
             self._left_to_writer, self._slow = _AFTER_SLOW, 0
 

@@ -41,7 +41,7 @@ def opened(database: Database, loop: asyncio.AbstractEventLoop | None) -> tuple[
             intake = None if loop is None else _intake(database, counters, loop)
             writer = Writer(store, partial(TreeState.load, database), counters, intake)
             if intake is not None:
-                intake.begin(writer.submit, writer.commit_at_once)
+                intake.begin(writer.submit, writer.commit)
             parts.pop_all()
             return writer, intake
     except LeavesMissing as error:

@@ -66,7 +66,7 @@ class PostgresStore:
         self._next_ahead = 0.0
         self.upkeep()
 
-    def insert_records(self, rows: Sequence[Row], *, wait: bool = True) -> Sequence[int]:  # noqa: ARG002 - nobody asks
+    def insert_records(self, rows: Sequence[Row]) -> Sequence[int]:
         """Write rows as one statement, in partitions that are there."""
         return self._refusing(lambda: self._insert_records(rows))
 

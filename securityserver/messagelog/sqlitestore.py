@@ -14,15 +14,15 @@ from typing import Final, TypeVar
 from securityserver.messagelog import statements
 from securityserver.messagelog.records import BODY, MessageKey, Row
 from securityserver.messagelog.store import Refusal, StoreRefused
-from serverkit.database import BUSY_TIMEOUT_SECONDS, WAL_CHECKPOINT_PAGES, Database
+from serverkit.database import WAL_CHECKPOINT_PAGES, Database
 from xroad.merkle import Node
 
 # Readers can hold a checkpoint back; above this the writer asks for a full one, briefly and at most once a second.
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 _CHECKPOINT_WAIT_MILLISECONDS: Final = 50
 _CHECKPOINT_PAUSE_SECONDS: Final = 1.0
-# The thread copies what the write-ahead log has into the database before a commit would: an event loop commits, too,
-# and must not wait for that. By itself SQLite does it when nobody else has.
+# The writer copies what the write-ahead log has into the database before a commit would: exchanges wait for commits.
+# By itself SQLite does it when nobody else has.
 _PAGE_BYTES: Final = 4096
 _PAGES_A_ROW: Final = 5  # beside its body: head, signature, and its share of the indexes' pages
 _BY_ITSELF_PAGES: Final = 4 * WAL_CHECKPOINT_PAGES
@@ -48,24 +48,11 @@ class SqliteStore:
         self._next_checkpoint = 0.0
         self._pages = 0
 
-    def insert_records(self, rows: Sequence[Row], *, wait: bool = True) -> Sequence[int]:
+    def insert_records(self, rows: Sequence[Row]) -> Sequence[int]:
         """Write rows as one statement."""
-        if wait:
-            last = _refusing(lambda: statements.insert_records(self._connection, rows))
-        else:
-            last = self._inserted_at_once(rows)
+        last = _refusing(lambda: statements.insert_records(self._connection, rows))
         self._pages += sum(_PAGES_A_ROW + len(row[BODY] or b"") // _PAGE_BYTES for row in rows)
         return range(last - len(rows) + 1, last + 1)
-
-    def _inserted_at_once(self, rows: Sequence[Row]) -> int:
-        self._connection.execute("PRAGMA busy_timeout=0")
-        try:
-            return statements.insert_records(self._connection, rows)
-        except sqlite3.Error as error:
-            busy = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
-            raise StoreRefused(Refusal.LATER if busy else _refusal(error), str(error)) from error
-        finally:
-            self._connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_SECONDS * 1000:d}")
 
     def insert_nodes(self, nodes: Sequence[Node]) -> None:
         """Write nodes as one statement."""

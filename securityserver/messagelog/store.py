@@ -20,7 +20,6 @@ class Refusal(Enum):
     ONE_ROW = auto()  # a row does not fit; others may
     TREE = auto()  # the leaves have other places: what is in memory no longer fits what is stored
     ALL = auto()  # the database is out of reach
-    LATER = auto()  # somebody else writes now, and the caller would not wait
 
 
 class StoreRefused(Exception):  # noqa: N818 - the writer turns it into what the appender gets
@@ -39,8 +38,8 @@ class StoreRefused(Exception):  # noqa: N818 - the writer turns it into what the
 class Store(Protocol):
     """Each call is one durable transaction, or raises `StoreRefused`."""
 
-    def insert_records(self, rows: Sequence[Row], *, wait: bool = True) -> Sequence[int]:
-        """Write rows, all or none, and give their numbers; without ``wait`` only if nobody else writes now."""
+    def insert_records(self, rows: Sequence[Row]) -> Sequence[int]:
+        """Write rows, all or none, and give their numbers."""
         ...
 
     def insert_nodes(self, nodes: Sequence[Node]) -> None:

@@ -1,22 +1,25 @@
 """The writer of the message log, and its thread: whatever is queued becomes one transaction and one sync of the disk.
 
 It refuses to know databases: a store writes rows, and the writer tells a future what became of each.
-An event loop may commit rows by itself while the thread has nothing to do: neither waits for the other's interpreter.
+While the thread has nothing to do an event loop may have rows committed that it made ready, by a thread for that alone.
 `MessageLog.append` queues; this thread commits and grows the tree; the event loop wakes the appenders when their rows
 are durable.
 """
 
+import asyncio
 import contextlib
 import os
 import queue
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from threading import Lock, Thread
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from securityserver.messagelog.body import CHUNK_SIZE
+from securityserver.messagelog.committer import Committer
 from securityserver.messagelog.counters import Counters
 from securityserver.messagelog.intake import Intake
 from securityserver.messagelog.pending import CLOSED, Outcome, Pending, TreeWish, failure_of, grant, tell, tell_here
@@ -69,12 +72,14 @@ class Writer:
         self._stopping = False
         # Without it a row could be queued after the thread looked for the last time, and its appender wait for ever.
         self._door = Lock()
-        # Whoever holds it may use the store and the tree: the thread in its turns, or a loop that commits by itself.
+        # Whoever holds it may use the store and the tree: the thread in its turns, or a loop until a commit is over.
         self._turns = Lock()
+        self._committer = Committer()
         self._thread = Thread(target=self._run, name="message-log", daemon=True)
 
     def start(self) -> None:
         """Begin to write."""
+        self._committer.start()
         self._thread.start()
 
     @property
@@ -97,44 +102,57 @@ class Writer:
                 pending.close()
         raise LoggingFailed(CLOSED)
 
-    def commit_at_once(self, batch: Sequence[Pending]) -> bool:
-        """Commit rows in the calling thread, their loop's, when nothing else is to be written now, and wait for nobody.
+    def commit(self, batch: Sequence[Pending]) -> bool:
+        """Have rows committed that this event loop, theirs, makes ready now; only when nothing else is to be written.
 
         Returns:
-            `False` when the thread is to do it, or to find out which row is wrong: nothing was written. `True` when all
-            have been told what became of them.
+            `False` when the thread is to do it, or to find out which row is wrong: nothing was written. `True` when
+            each will be told what became of it; until then nobody else writes.
         """
         if not self._turns.acquire(blocking=False):
             return False
-        try:
-            if self._stopping or self.waiting:
-                return False
-            rows = self._placed([pending.row for pending in batch])
-            numbers = self._store.insert_records(rows, wait=False)
-            self._grow(rows)
-            self.counters.commits += 1
-            self._tell_at_once(zip(batch, numbers, strict=True))
-            due = self._store.upkeep_due or len(self._tree.unstored) >= LEAVES_UNSTORED
-        except StoreRefused as error:
-            if error.refusal is not Refusal.ALL:
-                return False
-            # It may be written all the same: once more, and it would be called a duplicate.
-            self._tell_at_once((pending, failure_of(error)) for pending in batch)
-            return True
-        except Exception:  # noqa: BLE001 - a defect: the thread meets it too, ends, and lets nobody wait for ever
-            return False
-        finally:
+        if (rows := self._ready_rows(batch)) is None:
             self._turns.release()
-        if due:
-            with contextlib.suppress(LoggingFailed):
-                self.submit(())
+            return False
+        call, done = partial(self._store.insert_records, rows), partial(self._committed, batch, rows)
+        self._committer.commit(call, done, asyncio.get_running_loop())
         return True
 
-    def _tell_at_once(self, outcomes: Iterable[Outcome]) -> None:
-        settled = list(outcomes)
-        for _pending, outcome in settled:
+    def _ready_rows(self, batch: Sequence[Pending]) -> Sequence[Row] | None:
+        if self._stopping or self.waiting:
+            return None
+        try:
+            return self._placed([pending.row for pending in batch])
+        except Exception:  # noqa: BLE001 - a defect: the thread meets it too, ends, and lets nobody wait for ever
+            return None
+
+    def _committed(self, batch: Sequence[Pending], rows: Sequence[Row], result: Sequence[int] | Exception) -> None:
+        """Let the next one write, and tell those whose rows they are; runs in their event loop."""
+        outcomes: list[Outcome] | None = None
+        try:
+            if not isinstance(result, Exception):
+                outcomes = list(zip(batch, result, strict=True))
+                self._grow(rows)
+                self.counters.commits += 1
+            elif isinstance(result, StoreRefused) and result.refusal is Refusal.ALL:
+                # It may be written all the same: once more, and it would be called a duplicate.
+                outcomes = [(pending, failure_of(result)) for pending in batch]
+            due = self._store.upkeep_due or len(self._tree.unstored) >= LEAVES_UNSTORED
+        finally:
+            self._turns.release()
+        try:
+            if outcomes is None or due:
+                self.submit(batch if outcomes is None else ())
+        except LoggingFailed as error:
+            outcomes = outcomes or [(pending, error) for pending in batch]
+        if outcomes is not None:
+            self._tell_here(outcomes)
+
+    def _tell_here(self, outcomes: Sequence[Outcome]) -> None:
+        for _pending, outcome in outcomes:
             self._count(outcome)
-        tell_here(settled)
+        self._note_settled(len(outcomes))
+        tell_here(outcomes)
 
     def stop(self) -> None:
         """Write what is queued, then end; blocks."""
@@ -156,6 +174,7 @@ class Writer:
                 self._stopping = True
             with self._turns:
                 self._abandon()
+                self._committer.stop()
                 self._store.close()
             if self._intake is not None:
                 with contextlib.suppress(OSError):  # what stays of the file is told by the next start

@@ -70,14 +70,18 @@ async def test_who_comes_meanwhile_shares_the_next_batch() -> None:
     assert taker.sizes == [1, 4]
 
 
-async def test_a_batch_that_is_large_enough_waits_for_nobody() -> None:
+async def test_all_that_come_meanwhile_wait_for_the_batch_under_way_or_the_end() -> None:
     taker = Taker()
     gathering = Gathering(taker.submit)
     for _ in range(1 + 8 + 8 + 3):
         gathering.add(pending())
-    assert taker.sizes == [1, 8, 8]
+    assert taker.sizes == [1]
+    taker.answer()
+    await turn()
+    assert taker.sizes == [1, 19]
+    gathering.add(pending())
     gathering.hand_over_all()
-    assert taker.sizes == [1, 8, 8, 3]
+    assert taker.sizes == [1, 19, 1]
 
 
 async def crowded(gathering: Gathering, taker: Taker) -> None:
@@ -155,48 +159,47 @@ async def test_all_learn_that_the_writer_has_ended() -> None:
         await late.outcome
 
 
+async def test_the_next_batch_is_on_its_way_before_those_of_the_last_go_on() -> None:
+    taker = Taker()
+    gathering = Gathering(taker.submit)
+    gathering.add(pending())
+    rows = [pending() for _ in range(12)]
+    for row in rows:
+        gathering.add(row)
+    taker.answer()
+    await turn()
+    handed_over_when_woken: list[int] = []
+
+    async def work(row: Pending) -> None:
+        await row.outcome
+        handed_over_when_woken.append(len(taker.batches))
+
+    async with asyncio.TaskGroup() as tasks:
+        for row in rows:
+            tasks.create_task(work(row))
+        await turn()
+        for _ in range(9):
+            gathering.add(pending())
+        assert taker.sizes == [1, 12]
+        taker.answer()
+    assert taker.sizes == [1, 12, 9]
+    assert handed_over_when_woken[1:] == 11 * [3]
+
+
 class AtOnce(Taker):
-    """Answers within the call, as a loop that commits by itself; each call seems to take a minute."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
+    """Answers within the call, as the intake does to who comes alone."""
 
     def submit(self, batch: Sequence[Pending]) -> None:
         super().submit(batch)
         self.answer()
-        self.now += 60
 
 
-async def test_after_a_commit_of_its_own_the_loop_gathers_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LONGEST_PAUSE_SECONDS", 3600.0)
+async def test_who_is_answered_at_once_makes_nobody_wait() -> None:
     taker = AtOnce()
-    monkeypatch.setattr(module, "time", taker)
     gathering = Gathering(taker.submit)
-    for _ in range(3):
-        gathering.add(pending())
-    await turn()
-    assert taker.sizes == [1, 2]
-    gathering.add(pending())
-    await turn()
-    assert taker.sizes == [1, 2]
-    for _ in range(7):
-        gathering.add(pending())
-    assert taker.sizes == [1, 2, 8]
-    gathering.hand_over_all()
-
-
-async def test_a_commit_that_took_long_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    taker = AtOnce()
-    with monkeypatch.context() as slow:
-        slow.setattr(module, "time", taker)
-        gathering = Gathering(taker.submit)
-        for _ in range(3):
-            gathering.add(pending())
+    for number in range(1, 4):
+        last = pending()
+        gathering.add(last)
+        assert last.outcome.done()
         await turn()
-    last = pending()
-    gathering.add(last)
-    assert await asyncio.wait_for(last.outcome, 10) == 1
+        assert taker.sizes == number * [1]
