@@ -15,13 +15,16 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import QueuePool
 
 from adapters.errors import ConfigError, SourceError
 
 _STEPS: Final = 2_000  # SQLite asks after so many of its instructions whether time is up: about every 0.1 ms
 CONNECT_SECONDS: Final = 5
 _POOL: Final = MappingProxyType({"max_overflow": 0, "pool_timeout": CONNECT_SECONDS})
+# Messages are written one after the other, or a few at once where the events are in PostgreSQL. One connection stays,
+# since to make one the driver reads the machine's authorities, which takes as long as to write dozens of rows.
+_WRITING_POOL: Final = MappingProxyType({"pool_size": 1, "max_overflow": 7, "pool_timeout": CONNECT_SECONDS})
 _DRIVERS: Final = MappingProxyType({
     "sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgresql+psycopg": "postgresql+psycopg",
     "mariadb": "mariadb+pymysql", "mariadb+pymysql": "mariadb+pymysql",
@@ -127,7 +130,7 @@ def _mariadb(url: URL, connections: int, timeout_ms: int) -> Engine:
 
 
 def open_writing_engine(file: str, url: URL, *, password: str | None, timeout_ms: int) -> Engine:
-    """Make an engine for MariaDB whose connections write: one for each transaction, each value whole or refused."""
+    """Make an engine for MariaDB whose connections write: each value whole or refused."""
     arguments = {
         "connect_timeout": CONNECT_SECONDS,
         "read_timeout": timeout_ms / 1000 + CONNECT_SECONDS,
@@ -139,7 +142,8 @@ def open_writing_engine(file: str, url: URL, *, password: str | None, timeout_ms
             url.set(password=password),
             connect_args=arguments,
             isolation_level="READ COMMITTED",  # what is read to be changed is as it is now, and locked
-            poolclass=NullPool,  # a message is one transaction: nothing stays open between them
+            pool_pre_ping=True,  # the server may have closed it meanwhile
+            **_WRITING_POOL,
             hide_parameters=True,  # an error would else quote the record
         )
     except ModuleNotFoundError as error:

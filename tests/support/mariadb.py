@@ -14,9 +14,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.memorydisk import place_for
+
 USER = "spean"
 PASSWORD = "only-a-test"
 START_SECONDS = 60
+# Room for its own tables, its logs and some dozen databases.
+ROOM_BYTES = 512 * 1024**2
 SYSTEM_FOLDERS = (Path("/usr/sbin"), Path("/usr/bin"), Path("/usr/local/bin"))
 
 
@@ -35,7 +39,10 @@ class MariaDb:
         """Connect as who may do all; `close` it."""
         import pymysql  # noqa: PLC0415 - an extra: these tests are skipped without it
 
-        return pymysql.connect(host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, database=database)
+        return pymysql.connect(
+            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, database=database,
+            ssl_disabled=True,  # else it reads the machine's authorities each time
+        )  # fmt: skip
 
     def new_database(self) -> str:
         """Make an empty database, and give its name."""
@@ -71,12 +78,15 @@ def running_server() -> Iterator[MariaDb]:
     daemon, install = program("mariadbd"), program("mariadb-install-db")
     assert daemon is not None
     assert install is not None
-    directory = Path(tempfile.mkdtemp(prefix="spean-mariadb-"))
+    directory = Path(tempfile.mkdtemp(prefix="spean-mariadb-", dir=place_for(ROOM_BYTES)))
     data, port = directory / "data", _free_port()
     user = [f"--user={'mysql' if os.geteuid() == 0 else os.environ.get('USER', 'nobody')}"]
     if os.geteuid() == 0:
         shutil.chown(directory, "mysql")
-    small = ["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=0"]
+    small = [
+        "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-flush-method=fsync",  # a folder in memory knows no other
+    ]  # fmt: skip
     subprocess.run(
         [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db",
          "--skip-name-resolve", *user, *small[:2]],

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,12 @@ class Apart(Registry):
     def __init__(self, folder: Path, store: EventsStore, engine: Engine) -> None:
         super().__init__(folder, store)
         self.engine = engine
+        self._running: Writer | None = None
+
+    def receive(self, *events: Event, writer: Writer | None = None, at: datetime = NOW) -> list[Result]:
+        """Let events in, as an adapter that is running: to make a writer costs more than most tests."""
+        self._running = self._running or self.writer()
+        return super().receive(*events, writer=writer or self._running, at=at)
 
     def writer(self, **changes: Any) -> Writer:
         definition = made_writer(self.folder, **changes).definition
@@ -78,6 +84,7 @@ def opened(server: MariaDb, folder: Path, events: str = "") -> Iterator[Apart]:
     for each in (writing.FAMILY, writing.LINE):
         found.run(each)
     yield found
+    found.engine.dispose()
     store.database.close()
 
 
@@ -241,6 +248,22 @@ def test_records_that_are_gone_at_the_sender_are_ended_there(apart: Apart) -> No
     at = NOW + timedelta(hours=1)
     [result] = apart.store.write_now(lambda one: writer.end(one, SENDER, ["F000001"], "REMOVE", at))
     assert (result.status, apart.rows("SELECT * FROM family")) == (beside.SUCCEEDED, [])
+
+
+def test_one_connection_stays_and_another_takes_its_place_when_the_server_closes_it(
+    apart: Apart, mariadb_server: MariaDb
+) -> None:
+    mine = f"SELECT id FROM information_schema.processlist WHERE db = '{apart.engine.url.database}'"  # noqa: S608
+    seen = []
+    for number in range(3):
+        assert apart.receive(event(f"e{number}", family("A", size=number + 1), number))[0].status is beside.SUCCEEDED
+        seen.append(apart.rows(mine))
+    assert seen[0] == seen[1] == seen[2]
+    [(connection,)] = seen[0]
+    mariadb_server.execute(None, f"KILL {connection}")
+    assert apart.receive(event("last", family("A", size=9), 9))[0].status is beside.SUCCEEDED
+    assert apart.rows("SELECT size FROM family") == [(9,)]
+    assert apart.rows(mine) != seen[0]
 
 
 def test_a_trial_changes_nothing_there(apart: Apart) -> None:
