@@ -129,17 +129,22 @@ class Writer:
     def _committed(self, batch: Sequence[Pending], rows: Sequence[Row], result: Sequence[int] | Exception) -> None:
         """Let the next one write, and tell those whose rows they are; runs in their event loop."""
         outcomes: list[Outcome] | None = None
+        due = False
         try:
             if not isinstance(result, Exception):
                 outcomes = list(zip(batch, result, strict=True))
-                self._grow(rows)
                 self.counters.commits += 1
+                self._grow(rows)
             elif isinstance(result, StoreRefused) and result.refusal is Refusal.ALL:
                 # It may be written all the same: once more, and it would be called a duplicate.
                 outcomes = [(pending, failure_of(result)) for pending in batch]
             due = self._store.upkeep_due or len(self._tree.unstored) >= LEAVES_UNSTORED
         finally:
+            # Also after a defect in the tree, which the next commit finds out of step and reads anew.
             self._turns.release()
+            self._after_commit(batch, outcomes, due=due)
+
+    def _after_commit(self, batch: Sequence[Pending], outcomes: Sequence[Outcome] | None, *, due: bool) -> None:
         try:
             if outcomes is None or due:
                 self.submit(batch if outcomes is None else ())

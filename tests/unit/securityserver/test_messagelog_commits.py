@@ -13,6 +13,7 @@ from securityserver.messagelog import MessageLog, intake
 from securityserver.messagelog.records import seal_row
 from securityserver.messagelog.sqlitestore import SqliteStore
 from securityserver.messagelog.store import Refusal, StoreRefused
+from securityserver.messagelog.treestate import TreeState
 from securityserver.migrations import open_node_database
 from tests.support.audit import tree_problems
 from tests.support.messagelog import database_url, make_record, running_log
@@ -28,6 +29,7 @@ class Seen:
         self.writes: list[tuple[str, int]] = []
         self.sealed: list[str] = []
         self.upkeeps: list[str] = []
+        self.defects: list[Exception] = []
         insert, upkeep = SqliteStore.insert_records, SqliteStore.upkeep
 
         def insert_records(store: SqliteStore, rows: Any) -> Any:
@@ -248,6 +250,26 @@ async def test_a_defect_in_the_commit_lets_nobody_wait_for_ever(
     async with running_log(tmp_path, intake=True) as log, asyncio.timeout(20):
         assert await together(log, "a", "b", "c") == [1, 2, 3]
     assert set(seen.letters) == {"t"}
+
+
+async def test_a_defect_in_the_tree_lets_nobody_wait_for_ever_and_is_mended_by_the_next_commit(
+    tmp_path: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grow, left = TreeState.grow, [True]
+
+    def fail_once(tree: TreeState, leaves: Any) -> None:
+        if left:
+            left.clear()
+            raise TypeError("defect")
+        grow(tree, leaves)
+
+    monkeypatch.setattr(TreeState, "grow", fail_once)
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: seen.defects.append(context["exception"]))
+    async with running_log(tmp_path, intake=True) as log, asyncio.timeout(20):
+        assert await together(log, "a", "b", "c") == [1, 2, 3]
+    assert [type(each) for each in seen.defects] == [TypeError]
+    assert stored(tmp_path) == ["a", "b", "c"]
+    assert problems(tmp_path) == []
 
 
 async def test_the_writers_thread_copies_the_write_ahead_log_back(
