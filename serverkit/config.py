@@ -65,11 +65,19 @@ def load_toml(path: Path, into: type[T]) -> T:
     Raises:
         ConfigError: the file cannot be read, is not TOML, or a setting breaks a rule.
     """
+    return parse_toml(read_text(path), into, source=path.name, base=path.resolve().parent)
+
+
+def read_text(path: Path) -> str:
+    """Read a file's text.
+
+    Raises:
+        ConfigError: it cannot be read, or is not UTF-8.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), "", None, f"cannot be read: {_reason(error)}") from error
-    return parse_toml(text, into, source=path.name, base=path.resolve().parent)
 
 
 def parse_toml(text: str, into: type[T], *, source: str, base: Path) -> T:

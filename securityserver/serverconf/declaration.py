@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from securityserver.serverconf.access import ANY_METHOD, ANY_PATH
 from securityserver.serverconf.bodylogging import BodyLogging
-from serverkit.config import ConfigError, parse_toml, setting
+from serverkit.config import ConfigError, parse_toml, read_text, setting
 from xroad.identifiers import ClientId, GlobalGroupId, LocalGroupId, ServiceId, check_part, decode_segment
 
 # A service that has not answered in a quarter of an hour will not; the caller's own connection is long gone.
@@ -211,11 +211,7 @@ def load_services(path: Path) -> Declaration:
     Raises:
         ConfigError: the file or a setting in it breaks a rule.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(path), "", None, "cannot be read; give a UTF-8 file") from error
-    return parse_services(text, source=path.name, base=path.resolve().parent)
+    return parse_services(read_text(path), source=path.name, base=path.resolve().parent)
 
 
 def parse_services(text: str, *, source: str, base: Path) -> Declaration:

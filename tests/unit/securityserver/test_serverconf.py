@@ -154,9 +154,15 @@ def test_passwords_in_urls_are_not_shown() -> None:
     assert "hidden" not in str(caught.value)
 
 
-def test_an_unreadable_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
-        load_services(tmp_path / "none.toml")
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file or directory"), (b"\xff", "it is not UTF-8")], ids=["missing", "bytes"]
+)
+def test_an_unreadable_file(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    path = tmp_path / "SERVICES.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"cannot be read: {reason}"):
+        load_services(path)
 
 
 def test_order_in_the_file_means_nothing() -> None:
