@@ -140,7 +140,8 @@ async def test_what_lies_on_disk_is_judged_before_use(site: Site, pilot: Path) -
         site.asks(f"{url}/ocsp")
         await site.upkeep().refresh()
     for file in (site.directory / "ocsp").iterdir():
-        file.write_bytes(file.read_bytes()[:-1] + b"\0")
+        kept = file.read_bytes()
+        file.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
     with pytest.raises(OcspUnavailable):
         site.upkeep().response(site.certificate)
 
