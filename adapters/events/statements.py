@@ -12,8 +12,10 @@ from sqlalchemy import BindParameter, Connection, Dialect, bindparam
 from sqlalchemy.dialects.mysql import pymysql
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.dialects.sqlite import pysqlite
-from sqlalchemy.sql.expression import ClauseElement
+from sqlalchemy.sql.expression import ClauseElement, Insert
 from sqlalchemy.types import NULLTYPE
+
+from serverkit import manyrows
 
 MOST: Final = 512  # values of one IN: above a chunk of events, far below what a database takes
 _VALUE: Final = "spean_value_"  # names of parameters, which no column may have
@@ -41,7 +43,12 @@ class Many:
         if ready is None:
             ready = self._ready[kind] = _compiled(connection, self._statement)
         text, pick = ready
-        connection.exec_driver_sql(text, [pick(each) for each in rows])
+        given = [pick(each) for each in rows]
+        if kind == "sqlite" and isinstance(self._statement, Insert):
+            for several, parameters in manyrows.statements(text, given):
+                connection.exec_driver_sql(several, parameters)
+        else:
+            connection.exec_driver_sql(text, given)
 
 
 class Among:
