@@ -17,8 +17,9 @@ from typing import Any, Final, TypeVar
 from adapters.accesslog.entries import AccessEntry, ItemStatus, Transaction
 from adapters.accesslog.keys import AccessKey
 from adapters.errors import AccessLogError
+from serverkit import manyrows
 
-VERSION: Final = 2
+VERSION: Final = 3
 _SCHEMA: Final = """
 CREATE TABLE access (
     id INTEGER PRIMARY KEY, at TEXT NOT NULL, service TEXT NOT NULL, operation TEXT NOT NULL, client TEXT NOT NULL,
@@ -29,6 +30,8 @@ CREATE TABLE subject (
     hash BLOB NOT NULL, access_id INTEGER NOT NULL REFERENCES access (id) ON DELETE CASCADE,
     PRIMARY KEY (hash, access_id)) WITHOUT ROWID;
 CREATE INDEX subject_access ON subject (access_id);
+CREATE TABLE crowd (
+    access_id INTEGER PRIMARY KEY REFERENCES access (id) ON DELETE CASCADE, hashes BLOB NOT NULL);
 CREATE TABLE message (
     id INTEGER PRIMARY KEY, at TEXT NOT NULL, message BLOB NOT NULL UNIQUE, txn BLOB NOT NULL,
     correlation BLOB NOT NULL, sealed BLOB NOT NULL);
@@ -39,11 +42,21 @@ CREATE TABLE reference (
     hash BLOB NOT NULL, message_id INTEGER NOT NULL REFERENCES message (id) ON DELETE CASCADE,
     PRIMARY KEY (hash, message_id)) WITHOUT ROWID;
 CREATE INDEX reference_message ON reference (message_id);
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 """
-_FROM_1: Final = "ALTER TABLE access ADD COLUMN user BLOB; PRAGMA user_version = 2;"
+_FROM_2: Final = """CREATE TABLE crowd (
+    access_id INTEGER PRIMARY KEY REFERENCES access (id) ON DELETE CASCADE, hashes BLOB NOT NULL);
+PRAGMA user_version = 3;"""
+_FROM_1: Final = f"ALTER TABLE access ADD COLUMN user BLOB; {_FROM_2}"
+_UPGRADES: Final = {1: _FROM_1, 2: _FROM_2}
 _INSERT: Final = """INSERT INTO access (at, service, operation, client, via, xroad_id, purpose, basis, asked_by,
     outcome, reason, given, records, user) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_SUBJECT: Final = "INSERT INTO subject VALUES (?, ?)"
+# Of so many persons in one answer, or more, the hashes are one value, sorted: a chunk of a first load. Hashes have no
+# neighbours; as rows, each would cost a page of an index that is read, written and written again.
+CROWD: Final = 200
+_CACHE_KIB: Final = 32 * 1024
+_CHECKPOINT_PAGES: Final = 4096  # of 4 KiB, for the same reason
 _SWEEP_EVERY: Final = timedelta(hours=6)
 _FOUND_AT_MOST: Final = 20  # messages of one transaction that an answer about it can tell of
 _T = TypeVar("_T")
@@ -113,11 +126,14 @@ class AccessStore:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA foreign_keys = ON")
+        database.execute("PRAGMA temp_store = MEMORY")
+        database.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
+        database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         [version] = database.execute("PRAGMA user_version").fetchone()
         if version == 0:
             database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-        elif version == 1:
-            database.executescript(f"BEGIN; {_FROM_1} COMMIT;")
+        elif version in _UPGRADES:
+            database.executescript(f"BEGIN; {_UPGRADES[version]} COMMIT;")
         elif version != VERSION:
             raise sqlite3.DatabaseError(f"it is of version {version}, this program writes {VERSION}")
         self._database = database
@@ -154,8 +170,12 @@ class AccessStore:
             json.dumps(entry.given), entry.records, self._key.seal(entry.user.encode()) if entry.user else None,
         )  # fmt: skip
         number = database.execute(_INSERT, row).lastrowid
-        hashes = {self._key.person(each) for each in entry.subjects}
-        database.executemany("INSERT INTO subject VALUES (?, ?)", [(each, number) for each in hashes])
+        hashes = sorted({self._key.person(each) for each in entry.subjects})
+        if len(hashes) >= CROWD:
+            database.execute("INSERT INTO crowd VALUES (?, ?)", (number, b"".join(hashes)))
+            return
+        for statement, values in manyrows.statements(_SUBJECT, [(each, number) for each in hashes]):
+            database.execute(statement, values)
 
     def _write_transaction(self, database: sqlite3.Connection, told: Transaction) -> None:
         word, who = self._key.word, (told.service, told.client)

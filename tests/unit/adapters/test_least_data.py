@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import contracts
-from adapters.accesslog import AccessStore, find_accesses, load_key
+from adapters.accesslog import AccessEntry, AccessStore, Outcome, find_accesses, load_key
+from adapters.accesslog.store import CROWD
 from adapters.errors import AccessLogError
 from adapters.subjects import PersonId
 from tests.support.adapters import CLIENT, expression, search_item, search_message
@@ -275,12 +276,54 @@ async def test_who_of_the_clients_staff_asked_is_kept_sealed(tmp_path: Path) -> 
         assert hidden.encode() not in contents(tmp_path)
 
 
-async def test_a_record_of_the_version_before_is_read_and_written_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [1, CROWD - 1, CROWD, 5 * CROWD])
+async def test_each_of_those_whom_an_answer_was_about_finds_it_however_many_they_are(tmp_path: Path, size: int) -> None:
+    (tmp_path / "access.key").write_bytes(bytes(range(32)))
+    (tmp_path / "access.key").chmod(0o600)
+    key = load_key(tmp_path / "access.key", config="adapter.yaml")
+    now = datetime.now(UTC)
+
+    def about(number: int, at: datetime, *people: str) -> AccessEntry:
+        return AccessEntry(
+            at=at, service="s", operation="/registry/notify", client=CLIENT, via="bus", xroad_id=f"x-{number}", user="",
+            purpose=None, basis=None, asked_by=(), outcome=Outcome.GIVEN, reason=None, given=("name",), records=size,
+            subjects=frozenset(PersonId("SPID", each) for each in people),
+        )  # fmt: skip
+
+    async def append(*entries: AccessEntry) -> None:
+        store = AccessStore(tmp_path / "access.sqlite", key, access_days=1, transaction_days=1)
+        await store.open()
+        await store.append(entries, None)
+        await store.close()
+
+    people = [f"SENSITIVE-{each}" for each in range(size)]
+    await append(about(1, now, *people), about(2, now, "other", people[-1]))
+    for each in {people[0], people[size // 2]} - {people[-1]}:
+        assert [entry.xroad_id for entry in accesses(tmp_path, "SPID", each)] == ["x-1"]
+    assert [entry.xroad_id for entry in accesses(tmp_path, "SPID", people[-1])] == ["x-1", "x-2"]
+    assert [entry.xroad_id for entry in accesses(tmp_path, "SPID", "other")] == ["x-2"]
+    assert accesses(tmp_path, "SPID", "nobody") == accesses(tmp_path, "KHM_ID", people[0]) == []
+    assert b"SENSITIVE" not in contents(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "access.sqlite")) as database, database:
+        database.execute("UPDATE access SET at = '2020-01-01T00:00:00.000+00:00' WHERE id = 1")
+    await append(about(3, now, "new"))  # what is older than declared is forgotten, the people with it
+    assert [entry.xroad_id for entry in accesses(tmp_path, "SPID", people[-1])] == ["x-2"]
+    with closing(sqlite3.connect(tmp_path / "access.sqlite")) as database:
+        assert database.execute("SELECT count(*) FROM crowd").fetchone() == (0,)
+        assert database.execute("SELECT count(*) FROM subject").fetchone() == (3,)
+
+
+TO_1 = "ALTER TABLE access DROP COLUMN user; DROP TABLE crowd; PRAGMA user_version = 1;"
+TO_2 = "DROP TABLE crowd; PRAGMA user_version = 2;"
+
+
+@pytest.mark.parametrize("older", [TO_1, TO_2], ids=["1", "2"])
+async def test_a_record_of_a_version_before_is_read_and_written_on(tmp_path: Path, older: str) -> None:
     path = make_adapter(tmp_path)
     async with running(path) as caller:
         await caller.results(search_message(search_item(P1)))
     with closing(sqlite3.connect(tmp_path / "access.sqlite")) as database:
-        database.executescript("ALTER TABLE access DROP COLUMN user; PRAGMA user_version = 1;")
+        database.executescript(older)
     assert [entry.user for entry in accesses(tmp_path, "LOCAL_ID", "p1")] == [""]
     async with running(path) as caller:
         await caller.post(search_message(search_item(P1), message_id="m-9"), headers=HEADERS | {"X-Road-UserId": "c7"})
