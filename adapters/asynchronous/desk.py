@@ -251,8 +251,9 @@ class Desk:
         receiver = receiving.check_sender(self.receiver, arrival.caller.client)
         message = arrival.message
         items, version = message.body[arrival.operation.part], message.asked.version
-        read = await self.store.beside(lambda: receiving.notified(items, version))
-        results = await self.store.write(lambda connection: self._apply(connection, arrival, receiver, read))
+        client = arrival.caller.client
+        found = await self.store.beside(lambda: receiving.judged(receiver, client, receiving.notified(items, version)))
+        results = await self.store.write(lambda connection: self._apply(connection, arrival, receiver, found))
         return acks.applied(arrival.correlation, results, **_counts(results))
 
     async def _updates(self, arrival: Arrival) -> Reply:
@@ -260,7 +261,8 @@ class Desk:
         client, message = arrival.caller.client, arrival.message
         beneficiaries = message.body[arrival.operation.part].get("beneficiaries", ())
         read = receiving.enrolled(beneficiaries, client, message.asked.message_id, arrival.at)
-        results = await self.store.write(lambda connection: self._apply(connection, arrival, receiver, read))
+        found = receiving.judged(receiver, client, read)
+        results = await self.store.write(lambda connection: self._apply(connection, arrival, receiver, found))
         told = [each | {"reference_id": f"#{place}"} for place, each in enumerate(results, start=1)]
         document = answers.answer(
             message, arrival.operation, told, sender_id=self.service.sender_id, correlation_id=arrival.correlation
@@ -269,11 +271,11 @@ class Desk:
         return Reply(document, _counts(told))
 
     def _apply(
-        self, connection: Connection, arrival: Arrival, receiver: Receiver, read: list[receiving.Read]
+        self, connection: Connection, arrival: Arrival, receiver: Receiver, found: list[receiving.Judged]
     ) -> list[Document]:
         """Remember the message and apply its events, in one transaction: one without the other would be a lie."""
         self._check_new(connection, arrival)
-        results = receiving.apply(connection, receiver, arrival.caller.client, read, arrival.at)
+        results = receiving.apply(connection, receiver, arrival.caller.client, found, arrival.at)
         told = acks.written(results)
         references = [(inbox.REFERENCES, each.reference_id) for each in results if not each.noted]
         self._remember(connection, arrival, told, references)
@@ -290,7 +292,8 @@ class Desk:
         told: list[Document] = []
         if arrival.operation is ON_SEARCH and self.receiver is not None and client in self.receiver.senders:
             read = receiving.answered(message.body[ON_SEARCH.part], client, message.asked.message_id)
-            told = acks.written(receiving.apply(connection, self.receiver, client, read, arrival.at))
+            found = receiving.judged(self.receiver, client, read)
+            told = acks.written(receiving.apply(connection, self.receiver, client, found, arrival.at))
         self._remember(connection, arrival, told, ())
         return told
 

@@ -1,11 +1,12 @@
 """What takes notifications and answers with records: the seam between messages and a service's writer.
 
-It refuses to know what is written. The asynchronous paths call it inside the transaction that remembers the message.
+It refuses to know what is written. The asynchronous paths let it judge events first, and call it again inside the
+transaction that remembers the message.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
@@ -19,5 +20,12 @@ class Receiver(Protocol):
     def senders(self) -> frozenset[str]:
         """The clients whose events are taken, ``INSTANCE/CLASS/MEMBER/SUBSYSTEM``; all others are refused."""
 
-    def receive(self, connection: Connection, sender: str, events: Sequence[Event], at: datetime) -> list[Result]:
-        """Apply events in the given transaction, and return one result for each, in their order."""
+    def judge(self, sender: str, events: Sequence[Event]) -> Sequence[Any]:
+        """Do what can be done without the database, so that no other message waits for it; in a thread of its own.
+
+        Returns:
+            what :meth:`receive` takes, one for each event.
+        """
+
+    def receive(self, connection: Connection, sender: str, events: Sequence[Any], at: datetime) -> list[Result]:
+        """Apply events that were judged in the given transaction, and return one result for each, in their order."""

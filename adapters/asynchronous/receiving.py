@@ -24,6 +24,7 @@ UPDATED: Final = "UPDATE"
 _BENEFICIARY: Final = "Beneficiary"
 _BENEFICIARY_CONTRACT: Final = ("dci/beneficiary", "1.0.0")
 Read = Event | Result  # what was read, or why it could not be
+Judged = Any  # what a receiver made of an event, or why it could not be read
 
 
 def check_sender(receiver: Receiver | None, client: str) -> Receiver:
@@ -35,11 +36,19 @@ def check_sender(receiver: Receiver | None, client: str) -> Receiver:
     return receiver
 
 
-def apply(connection: Connection, receiver: Receiver, client: str, read: Sequence[Read], at: datetime) -> list[Result]:
-    """Apply what could be read, and return a result for each, in their order."""
-    events = [each for each in read if isinstance(each, Event)]
+def judged(receiver: Receiver, client: str, read: Sequence[Read]) -> list[Judged]:
+    """Let the receiver judge what could be read."""
+    events = iter(receiver.judge(client, [each for each in read if isinstance(each, Event)]))
+    return [next(events) if isinstance(each, Event) else each for each in read]
+
+
+def apply(
+    connection: Connection, receiver: Receiver, client: str, found: Sequence[Judged], at: datetime
+) -> list[Result]:
+    """Apply what was judged, and return a result for each, in their order."""
+    events = [each for each in found if not isinstance(each, Result)]
     results = iter(receiver.receive(connection, client, events, at) if events else ())
-    return [next(results) if isinstance(each, Event) else each for each in read]
+    return [each if isinstance(each, Result) else next(results) for each in found]
 
 
 def notified(items: Sequence[object], version: str) -> list[Read]:

@@ -37,6 +37,10 @@ class Receiving:
         """The owners whose events are taken."""
         return frozenset(owner for owner, _record in self._registries)
 
+    def judge(self, _sender: str, events: Sequence[Event]) -> Sequence[Event]:
+        """All that is judged of an event needs the crosswalk."""
+        return events
+
     def receive(self, connection: Connection, sender: str, events: Sequence[Event], at: datetime) -> list[Result]:
         """Take events in the given transaction; one that is known already changes nothing.
 

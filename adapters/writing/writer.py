@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -41,6 +41,13 @@ _MARIADB: Final = re.compile(
 )
 
 
+class Judged(NamedTuple):
+    """An event, and what it says in local words, or why it is not applied."""
+
+    event: Event
+    outcome: Incoming | Result
+
+
 class Writer:
     """Applies events to the programme's own tables.
 
@@ -64,13 +71,19 @@ class Writer:
         """The clients whose events are taken; all others are refused."""
         return frozenset(self.definition.senders)
 
-    def receive(self, connection: Connection, sender: str, events: Sequence[Event], at: datetime) -> list[Result]:
+    def judge(self, sender: str, events: Sequence[Event]) -> list[Judged]:
+        """Judge events and map them back, as far as no database is needed; for any thread, outside of transactions."""
+        return [Judged(each, self._read(sender, each)) for each in events]
+
+    def receive(
+        self, connection: Connection, sender: str, events: Sequence[Event | Judged], at: datetime
+    ) -> list[Result]:
         """Apply events in the given transaction.
 
         Args:
             connection: of the database of the events, which is the programme's too unless :attr:`elsewhere` is set.
             sender: the client that sent them, ``INSTANCE/CLASS/MEMBER/SUBSYSTEM``.
-            events: in the sender's order.
+            events: in the sender's order; what :meth:`judge` made of them is not made again.
             at: now.
 
         Returns:
@@ -86,20 +99,21 @@ class Writer:
         return results
 
     def apply(
-        self, connection: Connection, sender: str, events: Sequence[Event], at: datetime
+        self, connection: Connection, sender: str, events: Sequence[Event | Judged], at: datetime
     ) -> tuple[list[Result], dict[Any, Local]]:
         """Apply events within :meth:`rows`, and return with the results the records that were written."""
+        judged = [each if isinstance(each, Judged) else Judged(each, self._read(sender, each)) for each in events]
         if sender not in self.definition.senders:
-            return [rejected(each, "sender: takes nothing from this client") for each in events], {}
+            return [each.outcome for each in judged if isinstance(each.outcome, Result)], {}
         results: list[Result] = []
         touched: dict[Any, Local] = {}
-        for start in range(0, len(events), CHUNK):
-            found, records = self._attempt(connection, sender, events[start : start + CHUNK], at)
+        for start in range(0, len(judged), CHUNK):
+            found, records = self._attempt(connection, sender, judged[start : start + CHUNK], at)
             results += found
             touched |= records
         held = [place for place, each in enumerate(results) if each.held]
-        if held and len(events) > 1:  # whoever has the number may have let go of it later in the message
-            found, records = self._attempt(connection, sender, [events[each] for each in held], at)
+        if held and len(judged) > 1:  # whoever has the number may have let go of it later in the message
+            found, records = self._attempt(connection, sender, [judged[each] for each in held], at)
             touched |= records
             for place, each in zip(held, found, strict=True):
                 results[place] = each
@@ -163,7 +177,7 @@ class Writer:
         return Incoming(event, milliseconds(at), True, NOTHING, fields)  # noqa: FBT003  # a named tuple's field
 
     def _attempt(
-        self, connection: Connection, sender: str, events: Sequence[Event], at: datetime
+        self, connection: Connection, sender: str, events: Sequence[Judged], at: datetime
     ) -> tuple[list[Result], dict[Any, Local]]:
         """Apply all together; where the database refuses a row, halves, down to the one event that it is about."""
         try:
@@ -178,10 +192,10 @@ class Writer:
         try:  # once more: a number drawn here, or a row that somebody wrote a moment ago, does not collide twice
             return self._moving(connection, sender, events, at)
         except _REFUSED:
-            return [self._refuse(connection, sender, events[0], refused, at)], {}
+            return [self._refuse(connection, sender, events[0].event, refused, at)], {}
 
     def _moving(
-        self, connection: Connection, sender: str, events: Sequence[Event], at: datetime
+        self, connection: Connection, sender: str, events: Sequence[Judged], at: datetime
     ) -> tuple[list[Result], dict[Any, Local]]:
         """Apply all together; where a number is taken, once more with those let go of first that move among them."""
         try:
@@ -192,7 +206,7 @@ class Writer:
         return self._together(connection, sender, events, at, releases=True)
 
     def _together(
-        self, connection: Connection, sender: str, events: Sequence[Event], at: datetime, *, releases: bool = False
+        self, connection: Connection, sender: str, events: Sequence[Judged], at: datetime, *, releases: bool = False
     ) -> tuple[list[Result], dict[Any, Local]]:
         spoiled: dict[bytes, Result] = {}
         while True:
@@ -202,32 +216,32 @@ class Writer:
                 spoiled[error.word] = error.result
 
     def _all(
-        self, connection: Connection, sender: str, events: Sequence[Event], at: datetime,
+        self, connection: Connection, sender: str, events: Sequence[Judged], at: datetime,
         spoiled: dict[bytes, Result], *, releases: bool,
     ) -> tuple[list[Result], dict[Any, Local]]:  # fmt: skip
         with nested(connection):
-            words = [self.memory.word(sender, each.event_id) for each in events]
-            known = self.memory.results(connection, {w: e.event_id for w, e in zip(words, events, strict=True)})
+            words = [self.memory.word(sender, each.event.event_id) for each in events]
+            known = self.memory.results(connection, {w: e.event.event_id for w, e in zip(words, events, strict=True)})
             again = [word for word, result in known.items() if result is None]
             done = {word: result for word, result in known.items() if result is not None}
             chunk = Chunk(connection, self.statements, self.memory, self.names, sender, at)
             chunk.releases = releases
-            new = {word: event for word, event in zip(words, events, strict=True) if word not in done}
-            answers = self._apply(chunk, sender, new, spoiled)
+            new = {
+                word: spoiled.get(word) or each.outcome
+                for word, each in zip(words, events, strict=True)
+                if word not in done
+            }
+            chunk.load([each for each in new.values() if isinstance(each, Incoming)])
+            answers = {word: _applied(chunk, word, each) for word, each in new.items()}
             chunk.flush()
             self.memory.forget(connection, again)
             self.memory.answer(connection, answers.items(), sender, milliseconds(at))
         done |= answers
         return [done[word] for word in words], chunk.touched
 
-    def _apply(
-        self, chunk: Chunk, sender: str, events: Mapping[bytes, Event], spoiled: Mapping[bytes, Result]
-    ) -> dict[bytes, Result]:
-        read = {word: spoiled.get(word) or self._read(sender, event) for word, event in events.items()}
-        chunk.load([each for each in read.values() if isinstance(each, Incoming)])
-        return {word: _applied(chunk, word, each) for word, each in read.items()}
-
     def _read(self, sender: str, event: Event) -> Incoming | Result:
+        if sender not in self.definition.senders:
+            return rejected(event, "sender: takes nothing from this client")
         types = self.definition.senders[sender]
         if types is not None and event.event_type not in types:
             return rejected(event, "event type: not taken from this client")

@@ -46,6 +46,10 @@ class Applied:
     senders: frozenset[str] = frozenset({REGISTRY})
     events: list[Event] = field(default_factory=list)
 
+    def judge(self, _sender: str, events: Sequence[Event]) -> Sequence[Event]:
+        """There is nothing to judge."""
+        return events
+
     def receive(self, _connection: Connection, _sender: str, events: Sequence[Event], _at: datetime) -> list[Result]:
         """Take everything but the gone, each event once."""
         known = {each.event_id for each in self.events}

@@ -120,13 +120,15 @@ async def test_a_large_message_is_read_beside_the_event_loop(
         return work(*arguments)
 
     monkeypatch.setattr(messages, "read_document", partial(noted, "parsed", messages.read_document))
-    monkeypatch.setattr(receiving, "notified", partial(noted, "judged", receiving.notified))
+    monkeypatch.setattr(receiving, "judged", partial(noted, "judged", receiving.judged))
+    monkeypatch.setattr(receiving, "apply", partial(noted, "applied", receiving.apply))
     document = message(*(f"F{each}" for each in range(200)))
     assert len(json.dumps(document)) > _LARGE_BYTES
     async with taking(tmp_path, any_database) as adapter:
         assert (await told(adapter, document))[0] == 200
-    assert len(where) == 2
+    assert len(where) == 3
     assert threading.get_ident() not in where.values()
+    assert where["judged"] != where["applied"]  # the one that writes waits for nothing that needs no database
 
 
 async def test_a_message_is_found_by_each_event_that_it_brought(tmp_path: Path, any_database: str) -> None:

@@ -57,6 +57,38 @@ def test_one_event_twice_in_a_message_is_one(registry: Registry) -> None:
     assert registry.rows("SELECT count(*) FROM family") == [(2,)]
 
 
+def test_what_was_judged_before_is_not_judged_in_the_transaction(registry: Registry) -> None:
+    writer, unlike = registry.writer(), family("B") | {"group": "no object"}
+    events = [event("e", family("A")), event("f", unlike), event("g", family("C"), kind="STRANGE")]
+    judged = writer.judge(SENDER, events)
+    again = registry.writer()
+    expected = registry.store.read_now(lambda _connection: [each.outcome for each in again.judge(SENDER, events)])
+    assert [each.outcome for each in judged] == expected
+
+    def read(*_event: object) -> None:
+        raise AssertionError("this was judged")
+
+    writer.intake.read = read  # type: ignore[method-assign, assignment]
+    results = registry.store.write_now(lambda connection: writer.receive(connection, SENDER, judged, NOW))
+    assert [each.reference_id for each in results] == ["e", "f", "g"]
+    assert [each.status for each in results[:2]] == [SUCCEEDED, REJECTED]
+    assert results[1].message.startswith("contract: ")
+    assert registry.rows("SELECT spr_no FROM family WHERE spr_no <> 'C'") == [("A",)]
+
+
+def test_a_stranger_is_refused_judged_or_not(registry: Registry) -> None:
+    writer, stranger = registry.writer(), "KH-SANDBOX/GOV/XXX/YYY"
+    for events in ([event("e", family("A"))], writer.judge(stranger, [event("e", family("A"))])):
+        results = registry.store.write_now(
+            lambda connection, given=events: writer.receive(connection, stranger, given, NOW)
+        )
+        assert [(each.status, each.message) for each in results] == [
+            (REJECTED, "sender: takes nothing from this client")
+        ]
+    assert registry.rows("SELECT count(*) FROM family") == [(0,)]
+    assert registry.rows("SELECT count(*) FROM spean_inbox") == [(0,)]
+
+
 def test_what_only_the_sender_changed_is_written(registry: Registry) -> None:
     registry.receive(event("a", family("A", size=1)))
     [result] = registry.receive(event("b", family("A", "12010102", size=2), 1))
