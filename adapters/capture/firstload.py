@@ -25,6 +25,7 @@ from adapters.capture.publisher import Publisher
 from adapters.capture.telling import NOTIFY
 from adapters.errors import CaptureStopped
 from adapters.events import Event, Outgoing
+from adapters.events.inboxrows import ALIKE
 from adapters.events.notification import element
 from adapters.events.store import milliseconds, moment
 from adapters.events.tables import OUTBOX
@@ -119,7 +120,8 @@ class FirstLoad:
         return bool((self._state(connection) or {}).get("done"))
 
     def _state(self, connection: Connection) -> dict[str, Any] | None:
-        return positions.read(connection, self._publisher.key, self._name)
+        found = positions.read(connection, self._publisher.key, self._name)
+        return found if found is None or found["done"] or "place" in found else None  # begun before there were places
 
     def _whom(self, connection: Connection, at: datetime) -> tuple[Subscription, Audience]:
         for audience in self._publisher.audiences(connection, at):
@@ -143,14 +145,14 @@ class FirstLoad:
         room = limits.bytes
         for _page in range(_PAGES):
             wanted = limits.chunk - len(found)
-            rows = memory.page(connection, self._publisher.service.code, bytes.fromhex(state["after"]), wanted)
+            rows = memory.behind(connection, self._publisher.service.code, state["place"], wanted)
             page = self._opened(rows, room, at_least=0 if found else 1)
             state["looked_at"] += len(page)
             found += self._cut(connection, audience, page)
             room -= sum(each.size + _ENVELOPE for each in page)
             state["done"] = len(page) == len(rows) < wanted
             if page:
-                state["after"] = page[-1].person.hex()
+                state["place"] = rows[len(page) - 1].place
             if state["done"] or len(page) < len(rows) or len(found) == limits.chunk:
                 break
         return found
@@ -182,7 +184,8 @@ class FirstLoad:
         load, number = state["load"], state["chunks"]
         state["chunks"] += 1
         state["records"] += len(found)
-        events = [self._element(subscription, known, cut, load) for known, cut in found]
+        together = self._publisher.key.word("load", load, str(number)).hex()[:ALIKE]
+        events = [self._element(subscription, known, cut, (load, together)) for known, cut in found]
         subjects = identifiers([each.records[audience.version] for each, _cut in found])
         return Outgoing(
             key=self._publisher.key.word("load", load, str(number)).hex(),
@@ -195,9 +198,12 @@ class FirstLoad:
             access=audience.access([cut for _known, cut in found], subjects, len(found)),
         )
 
-    def _element(self, subscription: Subscription, known: Known, cut: Record, load: str) -> Record:
+    def _element(self, subscription: Subscription, known: Known, cut: Record, names: tuple[str, str]) -> Record:
+        """Name the event by its record, behind a beginning that all of a chunk have: receivers keep those together."""
+        load, together = names
+        own = self._publisher.key.word("load", load, known.key, str(known.count)).hex()
         event = Event(
-            event_id=self._publisher.key.word("load", load, known.key, str(known.count)).hex(),
+            event_id=together + own[ALIKE:],
             at=moment(known.at),
             event_type=self._publisher.config.events.new,
             record_type=self._publisher.service.record_type,
@@ -226,7 +232,7 @@ class FirstLoad:
 
 def _begin(at: datetime) -> dict[str, Any]:
     return {
-        "load": str(uuid.uuid4()), "after": "", "chunks": 0, "records": 0, "looked_at": 0, "done": False,
+        "load": str(uuid.uuid4()), "place": 0, "chunks": 0, "records": 0, "looked_at": 0, "done": False,
         "started": milliseconds(at),
     }  # fmt: skip
 

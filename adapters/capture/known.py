@@ -13,10 +13,12 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, selec
 
 from adapters.events import EventsKey
 from adapters.events.canonical import NOTHING, written
+from adapters.events.statements import Many
 from adapters.events.tables import KNOWN
 
 Record = dict[str, Any]
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_NEW: Final = Many(insert(KNOWN).values({each.name: bindparam(each.name) for each in KNOWN.c}))
 _MANY: Final = 500  # of one statement: below SQLite's limit for variables in every version
 
 
@@ -57,6 +59,7 @@ class Stored:
     digest: bytes
     round: int
     sealed: bytes
+    place: int
 
     def open(self, key: EventsKey) -> Known:
         """Read the row; raises :class:`EventsError` when it was sealed with another key."""
@@ -109,15 +112,37 @@ def page(connection: Connection, service: str, after: bytes, limit: int, *, befo
     return _rows(connection, service, wanted, limit)
 
 
-def _rows(connection: Connection, service: str, wanted: ColumnElement[bool], limit: int | None = None) -> list[Stored]:
+def behind(connection: Connection, service: str, place: int, limit: int) -> list[Stored]:
+    """Return the next records that are there, in the order in which they were met, which is mostly that of their keys.
+
+    Neighbours stand side by side, here and in the tables of whoever takes them in.
+
+    Args:
+        connection: of a transaction.
+        service: whose.
+        place: of the last one of the page before; 0 at the start.
+        limit: at most so many.
+    """
+    wanted = (KNOWN.c.place > place) & (KNOWN.c.digest != NOTHING)
+    return _rows(connection, service, wanted, limit, order=KNOWN.c.place)
+
+
+def _rows(
+    connection: Connection,
+    service: str,
+    wanted: ColumnElement[bool],
+    limit: int | None = None,
+    *,
+    order: ColumnElement[Any] = KNOWN.c.person,
+) -> list[Stored]:
     table = KNOWN.c
     statement = (
-        select(table.person, table.digest, table.round, table.sealed)
+        select(table.person, table.digest, table.round, table.sealed, table.place)
         .where(table.service == service, wanted)
-        .order_by(table.person)
+        .order_by(order)
         .limit(limit)
     )
-    return [Stored(bytes(row[0]), bytes(row[1]), row[2], row[3]) for row in connection.execute(statement)]
+    return [Stored(bytes(row[0]), bytes(row[1]), *row[2:]) for row in connection.execute(statement)]
 
 
 def counted(connection: Connection, service: str, *, before: int | None = None) -> int:
@@ -133,8 +158,14 @@ def write(connection: Connection, key: EventsKey, service: str, new: Iterable[Kn
     """Write what was told: of records that were not known, and of those that were."""
     added, changed = list(new), list(old)
     if added:
-        rows = [{"service": service, "person": each.person, **_row(each, key)} for each in added]
-        connection.execute(insert(KNOWN), rows)
+        last = connection.execute(select(func.max(KNOWN.c.place)).where(KNOWN.c.service == service)).scalar_one() or 0
+        _NEW.run(
+            connection,
+            [
+                {"service": service, "person": each.person, "place": place, **_row(each, key)}
+                for place, each in enumerate(added, start=last + 1)
+            ],
+        )
     if changed:
         table = KNOWN.c
         statement = update(KNOWN).where(table.service == service, table.person == bindparam("b_person"))

@@ -8,8 +8,16 @@ from typing import Final
 from adapters.events.keys import EventsKey
 
 EVENT: Final = "event"  # the kind of their rows, which no action of a message is called
+ALIKE: Final = 16  # characters: events whose identifiers begin with the same ones stand side by side in the index
+_BEGINNING: Final = 4  # bytes of the hash that say how the identifier begins
 
 
 def event_word(key: EventsKey, sender: str, service: str, event_id: str) -> bytes:
-    """Return what a sender's event is known by at one of the own services."""
-    return key.word("event", sender, service, event_id)
+    """Return what a sender's event is known by at one of the own services: 32 bytes.
+
+    Hashes have no neighbours: where an index has millions of them, each costs a page that is read and written. So the
+    hash of how the identifier begins stands before that of the whole; senders that let all events of a message begin
+    alike, or with the time, as identifiers of version 7 (RFC 9562, section 5.7) do, are spared most of that.
+    """
+    alike = key.word("events", sender, service, event_id[:ALIKE])[:_BEGINNING]
+    return alike + key.word("event", sender, service, event_id)[_BEGINNING:]

@@ -140,7 +140,9 @@ KNOWN: Final = Table(  # the records of a service as they were when last told of
     Column("digest", LargeBinary(32), nullable=False),
     Column("sealed", LargeBinary, nullable=False),  # {"key", "record"}
     Column("round", _BIG, nullable=False, server_default="0"),  # the last comparison that saw it, to find what is gone
+    Column("place", _BIG, nullable=False, server_default="0"),  # in the order in which records were met
     Index("spean_known_round", "service", "round"),
+    Index("spean_known_place", "service", "place", unique=True),
 )
 
 BAD: Final = Table(  # records that cannot be given in the standard: tried again when they change, or the mapping does

@@ -12,10 +12,12 @@ import pytest
 from sqlalchemy import Connection, select
 
 import contracts
-from adapters.capture import loading
+from adapters.capture import loading, positions
 from adapters.capture.firstload import FirstLoad, Next
 from adapters.capture.following import Following
 from adapters.errors import CaptureStopped
+from adapters.events.inboxrows import ALIKE
+from adapters.events.notification import read_element
 from adapters.events.tables import OUTBOX
 from adapters.outbox import rows
 from adapters.outbox.config import Limits
@@ -95,6 +97,33 @@ def test_a_load_that_was_killed_goes_on_behind_its_last_chunk(tmp_path: Path, an
             registry.store.write_now(killed)
         run(registry, FirstLoad(registry.publisher, load.code, sender_id="KH/GOV/SPR/REGISTRY"))
         assert len(registry.sent()) == len({each.event_id for each in registry.sent()}) == 11
+
+
+def test_records_leave_in_the_order_of_the_registry_and_a_chunks_events_begin_alike(
+    tmp_path: Path, any_database: str
+) -> None:
+    """Neighbours stay neighbours: in the receiver's tables by their keys, in its index of events by their names."""
+    with loaded(tmp_path, any_database, 9) as (registry, load):
+        run(registry, load)
+        chunks = [body["message"]["notify_event"] for body, _access in registry.messages()]
+        named = [read_element(each) for chunk in chunks for each in chunk]
+        assert [each.record["member_identifier"][0]["identifier_value"] for each in named] == [
+            f"S-{num}" for num in range(9)
+        ]
+        beginnings = [{each["reference_id"][:ALIKE] for each in chunk} for chunk in chunks]
+        assert [len(each) for each in beginnings] == [1, 1, 1]
+        assert len(set().union(*beginnings)) == 3
+
+
+def test_a_load_that_an_older_version_began_begins_anew(tmp_path: Path, any_database: str) -> None:
+    """Its position was a hash, behind which other records stand than behind a place."""
+    with loaded(tmp_path, any_database, 3) as (registry, load):
+        old = {"load": "L", "after": "ff" * 32, "chunks": 7, "records": 28, "looked_at": 28, "done": False}
+        registry.store.write_now(
+            lambda connection: positions.write(connection, registry.publisher.key, f"load:{load.code}", old, AT)
+        )
+        run(registry, load)
+        assert len(registry.sent()) == 3
 
 
 def test_what_is_loaded_is_what_was_told_and_has_its_time(tmp_path: Path, any_database: str) -> None:
