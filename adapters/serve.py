@@ -42,6 +42,9 @@ async def serve(adapter_yaml: Path, *, stop: asyncio.Event, ready: Callable[[str
     async with AsyncExitStack() as stack:
         if parts.events is not None:
             stack.push_async_callback(parts.events.close)
+            advice = await asyncio.to_thread(parts.events.advice)
+            if advice is not None:
+                _log.warning("events_database_is_slow", adapter=config.adapter, problem=advice)
         for service in parts.services:
             stack.push_async_callback(service.close)
             await _check(config, service)

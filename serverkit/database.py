@@ -322,6 +322,7 @@ def _on_connect_as_guest(connection: sqlite3.Connection, _record: object) -> Non
         "synchronous=FULL",
         "foreign_keys=ON",
         f"cache_size={-GUEST_CACHE_KIB}",
+        "temp_store=MEMORY",  # else each page that a savepoint may have to bring back goes into a file of its own
         f"wal_autocheckpoint={WAL_CHECKPOINT_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}")

@@ -40,6 +40,7 @@ def write_database(path: Path, schema: str, indexes: str, rows: Mapping[str, Seq
                 marks = ", ".join("?" * len(content[0]))
                 database.executemany(f"INSERT INTO {table} VALUES ({marks})", content)  # noqa: S608  # names of our own schema
         database.executescript("BEGIN;" + indexes + "COMMIT; ANALYZE;")
+        database.execute("PRAGMA journal_mode = WAL")  # whoever reads holds up nobody who writes
     unfinished.replace(path)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import yaml
 from aiohttp import web
+from structlog.testing import capture_logs
 
 import contracts
 from adapters.composition import open_events_store
@@ -61,6 +62,13 @@ def with_events(path: Path, node: str, metrics: str) -> Path:
 async def test_what_is_put_beside_a_change_leaves_through_the_own_security_server(tmp_path: Path) -> None:
     [port] = free_ports(1)
     stop, ready = asyncio.Event(), asyncio.Event()
+    with capture_logs() as logs:
+        await tell(tmp_path, port, stop, ready)
+    [advice] = [each["problem"] for each in logs if each["event"] == "events_database_is_slow"]
+    assert "PRAGMA journal_mode=WAL" in advice
+
+
+async def tell(tmp_path: Path, port: int, stop: asyncio.Event, ready: asyncio.Event) -> None:
     async with running_node() as node, asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as session:
         path = with_events(make_adapter(tmp_path), node.url, f"127.0.0.1:{port}")
         tasks.create_task(serve(path, stop=stop, ready=lambda _url: ready.set()))

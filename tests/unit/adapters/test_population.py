@@ -43,6 +43,15 @@ def test_registries_are_never_overwritten(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.unfinished"))
 
 
+def test_who_reads_a_registry_holds_up_nobody_who_writes(tmp_path: Path) -> None:
+    made = generate(tmp_path, households=2)
+    with closing(sqlite3.connect(made.idpoor)) as reader, closing(sqlite3.connect(made.idpoor, timeout=0)) as writer:
+        reading = reader.execute("SELECT * FROM household")
+        assert reading.fetchone()
+        with writer:
+            writer.execute("DELETE FROM household")
+
+
 def test_sizes_are_as_of_a_real_register(small: Population) -> None:
     assert small.households == 300
     assert 4.2 < small.people / small.households < 4.8

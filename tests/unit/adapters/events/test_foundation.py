@@ -11,10 +11,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, make_url, select
+from sqlalchemy import insert, make_url, select, text
 
 from adapters.errors import ConfigError, EventsError
 from adapters.events import EventsKey, ServiceAddress, keys, load_events_key, open_events
+from adapters.events.inboxrows import event_word
 from adapters.events.migrations import EVENTS
 from adapters.events.naming import BadAddress
 from adapters.events.tables import META, POSITION
@@ -67,6 +68,58 @@ def test_a_guest_leaves_its_host_as_it_was(tmp_path: Path) -> None:
         assert host.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         assert host.execute("PRAGMA application_id").fetchone() == (77,)
         assert host.execute("SELECT count(*) FROM family").fetchone() == (0,)
+
+
+def test_what_was_known_before_there_were_places_gets_them_in_its_order(any_database: str) -> None:
+    address = make_url(any_database)
+    database = open_guest(address, EVENTS)
+    rows = [{"service": "s", "person": bytes([each]) * 32, "digest": b"d", "sealed": b""} for each in (9, 3, 5)]
+    with database.transaction() as connection:
+        connection.execute(text("DROP INDEX spean_known_place"))
+        connection.execute(text("ALTER TABLE spean_known DROP COLUMN place"))
+        connection.execute(text("UPDATE spean_version SET version_num = 'v0002'"))
+        connection.execute(text("INSERT INTO spean_known VALUES (:service, :person, :digest, :sealed, 0)"), rows)
+    database.close()
+    database = open_guest(address, EVENTS)
+    with database.reading() as connection:
+        found = connection.execute(text("SELECT person FROM spean_known ORDER BY place")).scalars().all()
+        assert [bytes(each)[0] for each in found] == [9, 3, 5]
+        assert connection.execute(text("SELECT count(DISTINCT place), min(place) FROM spean_known")).one() == (3, 1)
+    database.close()
+
+
+def test_the_pages_that_a_savepoint_may_bring_back_stay_in_memory(tmp_path: Path) -> None:
+    database = open_guest(make_url(url(tmp_path / "events.sqlite")), EVENTS)
+    with database.transaction() as connection:
+        assert connection.exec_driver_sql("PRAGMA temp_store").scalar_one() == 2  # memory
+    database.close()
+
+
+def test_events_whose_names_begin_alike_are_neighbours_and_no_other_senders_are() -> None:
+    def words(sender: str, *names: str) -> list[bytes]:
+        return [event_word(KEY, sender, "people", each) for each in names]
+
+    one, two, three = words("A", "0123456789abcdef-1", "0123456789abcdef-2", "0123456789abcdeX-1")
+    assert one[:4] == two[:4] != three[:4]
+    assert len({one, two, three}) == 3
+    assert {len(each) for each in (one, two, three)} == {32}
+    assert words("B", "0123456789abcdef-1")[0][:4] != one[:4]
+    assert words("A", "0123456789abcdef")[0] != words("A", "0123456789abcde")[0]
+
+
+def test_the_owner_of_a_slow_database_is_told_what_would_help(tmp_path: Path, postgresql_url: str) -> None:
+    with closing(sqlite3.connect(tmp_path / "programme.sqlite")) as host:
+        host.execute("CREATE TABLE family (id INTEGER PRIMARY KEY)")
+    addresses = (url(tmp_path / "programme.sqlite"), url(tmp_path / "ours.sqlite"), postgresql_url)
+    told = []
+    for each in addresses:
+        store = open_events(each.replace("+psycopg", ""), KEY, config="adapter.yaml")
+        told.append(store.advice())
+        store.database.close()
+    assert told[1:] == [None, None]
+    assert told[0] is not None
+    assert "programme.sqlite is in SQLite's journal mode “delete”" in told[0]
+    assert told[0].endswith("PRAGMA journal_mode=WAL")
 
 
 def test_what_is_current_is_opened_beside_one_who_writes(tmp_path: Path) -> None:
