@@ -260,8 +260,11 @@ class Desk:
         receiver = receiving.check_sender(self.receiver, arrival.caller.client)
         client, message = arrival.caller.client, arrival.message
         beneficiaries = message.body[arrival.operation.part].get("beneficiaries", ())
-        read = receiving.enrolled(beneficiaries, client, message.asked.message_id, arrival.at)
-        found = receiving.judged(receiver, client, read)
+        found = await self.store.beside(
+            lambda: receiving.judged(
+                receiver, client, receiving.enrolled(beneficiaries, client, message.asked.message_id, arrival.at)
+            )
+        )
         results = await self.store.write(lambda connection: self._apply(connection, arrival, receiver, found))
         told = [each | {"reference_id": f"#{place}"} for place, each in enumerate(results, start=1)]
         document = answers.answer(

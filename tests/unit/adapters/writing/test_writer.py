@@ -77,14 +77,15 @@ def test_what_was_judged_before_is_not_judged_in_the_transaction(registry: Regis
 
 
 def test_a_stranger_is_refused_judged_or_not(registry: Registry) -> None:
-    writer, stranger = registry.writer(), "KH-SANDBOX/GOV/XXX/YYY"
-    for events in ([event("e", family("A"))], writer.judge(stranger, [event("e", family("A"))])):
-        results = registry.store.write_now(
-            lambda connection, given=events: writer.receive(connection, stranger, given, NOW)
-        )
-        assert [(each.status, each.message) for each in results] == [
-            (REJECTED, "sender: takes nothing from this client")
-        ]
+    writer, stranger, events = registry.writer(), "KH-SANDBOX/GOV/XXX/YYY", [event("e", family("A"))]
+    judged = writer.judge(stranger, events)
+    results = [
+        *registry.store.write_now(lambda connection: writer.receive(connection, stranger, events, NOW)),
+        *registry.store.write_now(lambda connection: writer.receive(connection, stranger, judged, NOW)),
+    ]
+    assert [(each.status, each.message) for each in results] == [
+        (REJECTED, "sender: takes nothing from this client")
+    ] * 2
     assert registry.rows("SELECT count(*) FROM family") == [(0,)]
     assert registry.rows("SELECT count(*) FROM spean_inbox") == [(0,)]
 
