@@ -85,7 +85,10 @@ class EventsStore:
         file = self.database.path
         if file is None:
             return None
-        mode = self.read_now(lambda connection: connection.exec_driver_sql("PRAGMA journal_mode").scalar_one())
+        try:
+            mode = self.read_now(lambda connection: connection.exec_driver_sql("PRAGMA journal_mode").scalar_one())
+        except EventsError:  # it is locked: whoever needs it will say so
+            return None
         return None if mode == "wal" else _ADVICE.format(name=file.name, mode=mode)
 
     async def close(self) -> None:

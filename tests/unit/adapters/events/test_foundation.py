@@ -122,6 +122,18 @@ def test_the_owner_of_a_slow_database_is_told_what_would_help(tmp_path: Path, po
     assert told[0].endswith("PRAGMA journal_mode=WAL")
 
 
+def test_a_database_that_cannot_be_asked_is_no_reason_for_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_work: object) -> None:
+        raise EventsError("the database of events cannot be used: OperationalError")
+
+    store = open_events(url(tmp_path / "ours.sqlite"), KEY, config="adapter.yaml")
+    monkeypatch.setattr(store, "read_now", locked)
+    assert store.advice() is None
+    store.database.close()
+
+
 def test_what_is_current_is_opened_beside_one_who_writes(tmp_path: Path) -> None:
     """A whole comparison writes for minutes; a command beside it was told that the database is locked."""
     file = tmp_path / "events.sqlite"
