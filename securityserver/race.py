@@ -41,22 +41,27 @@ async def connect_fastest(addresses: Sequence[str], port: int, seconds: float) -
 
 async def _first(attempts: Iterable[Coroutine[Any, Any, Winner | None]]) -> Winner | None:
     """Run all at once, give the first that wins and drop the others."""
-    winners: list[Winner] = []
+    tasks: list[asyncio.Task[Winner | None]] = []
     kept: Winner | None = None
     try:
         async with asyncio.TaskGroup() as group:
-            pending = {group.create_task(attempt) for attempt in attempts}
+            tasks += [group.create_task(attempt) for attempt in attempts]
+            pending, winners = set(tasks), list[Winner]()
             while pending and not winners:
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 winners += [winner for task in done if (winner := task.result()) is not None]
             for task in pending:
                 task.cancel()
         kept = winners[0] if winners else None
-    finally:
-        for loser in winners:
-            if loser is not kept:  # whoever was cancelled meanwhile keeps none
+    finally:  # whoever was cancelled meanwhile keeps none, also not one that had just been won
+        for loser in filter(None, map(_won, tasks)):
+            if loser is not kept:
                 loser.connection.close()
     return kept
+
+
+def _won(task: asyncio.Task[Winner | None]) -> Winner | None:
+    return task.result() if task.done() and not task.cancelled() and task.exception() is None else None
 
 
 async def _attempt(address: str, port: int, seconds: float, reasons: dict[str, str]) -> Winner | None:

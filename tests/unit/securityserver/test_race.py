@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from securityserver.race import connect_fastest
+from securityserver.race import Winner, _first, connect_fastest
 from xroad.errors import NetworkError
 
 
@@ -21,6 +21,24 @@ async def test_who_accepts_wins_over_who_does_not() -> None:
         winner = await connect_fastest(("127.77.1.1", "127.77.1.2", "127.77.1.3"), port, 5)
         assert winner.address == "127.77.1.2"
         winner.connection.close()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_who_is_given_up_in_the_very_moment_of_a_connection_leaves_none_open(turns: int) -> None:
+    (ours, theirs), reached = socket.socketpair(), asyncio.Event()
+
+    async def connected() -> Winner:
+        reached.set()
+        return Winner("127.77.1.2", ours)
+
+    with ours, theirs:
+        async with asyncio.TaskGroup() as group:
+            racing = group.create_task(_first(connected() for _ in range(1)))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            racing.cancel()
+        is_left_open = reached.is_set() and ours.fileno() != -1
+        assert is_left_open != racing.cancelled() or not reached.is_set()
 
 
 async def test_when_nobody_accepts_each_reason_is_told() -> None:
