@@ -16,8 +16,8 @@ def event_word(key: EventsKey, sender: str, service: str, event_id: str) -> byte
     """Return what a sender's event is known by at one of the own services: 32 bytes.
 
     Hashes have no neighbours: where an index has millions of them, each costs a page that is read and written. So the
-    hash of how the identifier begins stands before that of the whole; senders that let all events of a message begin
-    alike, or with the time, as identifiers of version 7 (RFC 9562, section 5.7) do, are spared most of that.
+    hash of how the identifier begins stands before that of the whole; a sender that lets all events of a message begin
+    alike, as a first load does, spares its receivers most of that. For all others it is a hash as any.
     """
     alike = key.word("events", sender, service, event_id[:ALIKE])[:_BEGINNING]
     return alike + key.word("event", sender, service, event_id)[_BEGINNING:]
