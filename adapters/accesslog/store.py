@@ -20,7 +20,10 @@ from adapters.errors import AccessLogError
 from serverkit import manyrows
 
 VERSION: Final = 3
-_SCHEMA: Final = """
+_NOW: Final = f"""CREATE TABLE crowd (
+    access_id INTEGER PRIMARY KEY REFERENCES access (id) ON DELETE CASCADE, hashes BLOB NOT NULL);
+PRAGMA user_version = {VERSION};"""  # what version 3 brought
+_SCHEMA: Final = f"""
 CREATE TABLE access (
     id INTEGER PRIMARY KEY, at TEXT NOT NULL, service TEXT NOT NULL, operation TEXT NOT NULL, client TEXT NOT NULL,
     via TEXT NOT NULL, xroad_id TEXT NOT NULL, purpose TEXT, basis TEXT, asked_by TEXT NOT NULL, outcome TEXT NOT NULL,
@@ -30,8 +33,6 @@ CREATE TABLE subject (
     hash BLOB NOT NULL, access_id INTEGER NOT NULL REFERENCES access (id) ON DELETE CASCADE,
     PRIMARY KEY (hash, access_id)) WITHOUT ROWID;
 CREATE INDEX subject_access ON subject (access_id);
-CREATE TABLE crowd (
-    access_id INTEGER PRIMARY KEY REFERENCES access (id) ON DELETE CASCADE, hashes BLOB NOT NULL);
 CREATE TABLE message (
     id INTEGER PRIMARY KEY, at TEXT NOT NULL, message BLOB NOT NULL UNIQUE, txn BLOB NOT NULL,
     correlation BLOB NOT NULL, sealed BLOB NOT NULL);
@@ -42,21 +43,15 @@ CREATE TABLE reference (
     hash BLOB NOT NULL, message_id INTEGER NOT NULL REFERENCES message (id) ON DELETE CASCADE,
     PRIMARY KEY (hash, message_id)) WITHOUT ROWID;
 CREATE INDEX reference_message ON reference (message_id);
-PRAGMA user_version = 3;
+{_NOW}
 """
-_FROM_2: Final = """CREATE TABLE crowd (
-    access_id INTEGER PRIMARY KEY REFERENCES access (id) ON DELETE CASCADE, hashes BLOB NOT NULL);
-PRAGMA user_version = 3;"""
-_FROM_1: Final = f"ALTER TABLE access ADD COLUMN user BLOB; {_FROM_2}"
-_UPGRADES: Final = {1: _FROM_1, 2: _FROM_2}
+_UPGRADES: Final = {1: f"ALTER TABLE access ADD COLUMN user BLOB; {_NOW}", 2: _NOW}
 _INSERT: Final = """INSERT INTO access (at, service, operation, client, via, xroad_id, purpose, basis, asked_by,
     outcome, reason, given, records, user) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _SUBJECT: Final = "INSERT INTO subject VALUES (?, ?)"
-# Of so many persons in one answer, or more, the hashes are one value, sorted: a chunk of a first load. Hashes have no
-# neighbours; as rows, each would cost a page of an index that is read, written and written again.
+# So many identifiers in one answer, or more, as in a chunk of a first load, are one value of sorted hashes. Hashes have
+# no neighbours; as rows, each would cost a page of an index that is read, written and written again.
 CROWD: Final = 200
-_CACHE_KIB: Final = 32 * 1024
-_CHECKPOINT_PAGES: Final = 4096  # of 4 KiB, for the same reason
 _SWEEP_EVERY: Final = timedelta(hours=6)
 _FOUND_AT_MOST: Final = 20  # messages of one transaction that an answer about it can tell of
 _T = TypeVar("_T")
@@ -126,9 +121,7 @@ class AccessStore:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA foreign_keys = ON")
-        database.execute("PRAGMA temp_store = MEMORY")
-        database.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
-        database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        database.execute("PRAGMA temp_store = MEMORY")  # what a statement may have to bring back needs no file
         [version] = database.execute("PRAGMA user_version").fetchone()
         if version == 0:
             database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
