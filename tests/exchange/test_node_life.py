@@ -1,9 +1,12 @@
-"""A node's life: without its central server, with several servers of a provider, and its end."""
+"""A node's life: without its central server, with several servers of a provider, large bodies, and its end."""
 
 import asyncio
+import threading
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Final, Self
 
 import pytest
 
@@ -12,6 +15,8 @@ from securityserver.peers import Route
 from tests.support.instance import CONSUMER, IDPOOR, PACKAGE, PROVIDER, Instance, little_instance
 from tests.support.loglines import Lines
 from xroad.errors import OutdatedGlobalConf, SslAuthenticationFailed
+
+MIB: Final = 1024 * 1024
 
 
 async def test_a_second_server_is_tried_when_the_first_cannot_be_reached(tmp_path: Path, lines: Lines) -> None:
@@ -77,6 +82,57 @@ async def test_a_node_restarts_from_its_stored_configuration(tmp_path: Path) -> 
     async with Node.running(config, clock) as node:
         with pytest.raises(OutdatedGlobalConf):
             node.parts.trust.current()
+
+
+async def test_a_body_of_128_mib_takes_no_memory_in_either_direction(tmp_path: Path) -> None:
+    """Both nodes, the backend and the caller live in this process, and still stay below 64 MiB more."""
+    size = 128 * MIB
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(size // 65536):
+            yield bytes(65536)
+
+    async with little_instance(tmp_path) as instance:
+        # The man in the middle holds whole messages.
+        instance.publish(provider_address=instance.address(12))
+        await instance.refresh()
+        for _ in range(5):
+            assert (await instance.ask("POST", "/x", data=b"warm")).status == 200
+        with Watching() as memory:
+            answer = await instance.ask("POST", "/keep", data=pieces())
+            assert answer.body == b"%d" % size
+            url = instance.url + instance.target(f"/big?{size}")
+            async with instance.http.get(url, headers={"X-Road-Client": str(PACKAGE)}) as got:
+                received = 0
+                async for piece in got.content.iter_any():
+                    received += len(piece)
+        assert received == size
+        assert memory.grown < 64 * MIB
+
+
+class Watching:
+    """Measures by how much the process grows."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._before = self._peak = resident()
+
+    @property
+    def grown(self) -> int:
+        return self._peak - self._before
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.01):
+            self._peak = max(self._peak, resident())
 
 
 def resident() -> int:

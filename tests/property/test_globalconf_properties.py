@@ -150,7 +150,7 @@ privates = st.builds(
 
 
 @given(shared(), VERSIONS)
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_shared_parameters_survive_their_file(parameters: SharedParameters, version: int) -> None:
     assert parse_shared(build_shared(parameters, version), version) == project(parameters, version)
 

@@ -237,7 +237,7 @@ def read_plainly(scope: Any, path: list[str]) -> Any:
     return scope
 
 
-@settings(max_examples=150)
+@settings(max_examples=300)
 @given(scope=SCOPE, path=st.lists(PLACE, min_size=1, max_size=5))
 def test_a_path_reads_what_stands_there_whatever_the_record_looks_like(scope: Any, path: list[str]) -> None:
     found = outcome(lambda: reader(".".join(path))(scope), WrongShape)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - pytest makes a folder in it that only its owner enters
-# Room for several of the larger tests; the largest look for a place of their own. What passed is removed at once.
+# Room for several of the largest tests: two nodes that keep bodies of 128 MiB. What passed is removed at once.
 ROOM_BYTES: Final = 2 * 1024**3
 # What pytest reads instead of TMPDIR, which programs that tests start would follow too.
 VARIABLE: Final = "PYTEST_DEBUG_TEMPROOT"
