@@ -8,7 +8,9 @@ passed over.
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -31,6 +33,24 @@ LOST_SECONDS: Final = 2.0  # so long after it was handed over, a message is in t
 BEAT_SECONDS: Final = 0.3  # of the time after which the stream would give a message to another: part of it
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Way:
+    """What this process knows of a receiver, for all its shards."""
+
+    receiver: str
+    lane: Lane = field(default_factory=Lane)
+    one: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for others: one in trouble, or of which nothing is known yet, is asked by one message at a time."""
+        if self.lane.answers:
+            yield
+            return
+        async with self.one:
+            yield
 
 
 class NatsQueue:
@@ -64,11 +84,11 @@ class NatsQueue:
 
     async def work(self, receiver: str) -> None:
         """Feed what goes to a receiver, and send what comes, until cancelled."""
-        lane = Lane()
+        way = _Way(receiver)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._feed(receiver))
             for shard in range(self._stream.shards):
-                tasks.create_task(self._send(receiver, shard, lane))
+                tasks.create_task(self._send(way, shard))
 
     async def _feed(self, receiver: str) -> None:
         hold = Hold(self._store, receiver)
@@ -125,23 +145,29 @@ class NatsQueue:
         shard = rows.shard(person, self._stream.shards)
         await self._stream.publish(receiver, shard, payload, key=f"{message_id}:{since}")
 
-    async def _send(self, receiver: str, shard: int, lane: Lane) -> None:
+    async def _send(self, way: _Way, shard: int) -> None:
         while True:
             try:
-                taken = await self._stream.take(receiver, shard)
+                taken = await self._stream.take(way.receiver, shard)
                 if taken is not None:
-                    await self._handle(receiver, taken, lane)
+                    await self._handle(way, taken)
             except TROUBLE as error:
-                _log.warning("outbox_queue_away", receiver=receiver, problem=type(error).__name__)
+                _log.warning("outbox_queue_away", receiver=way.receiver, problem=type(error).__name__)
                 await asyncio.sleep(1.0)
 
-    async def _handle(self, receiver: str, taken: Taken, lane: Lane) -> None:
-        started = time.monotonic()
+    async def _handle(self, way: _Way, taken: Taken) -> None:
+        started, pause = time.monotonic(), None
         async with asyncio.TaskGroup() as tasks:  # the stream gives nobody else a message that is being sent
             beating = tasks.create_task(self._beat(taken))
-            pause = await self._delivered(receiver, taken.payload, lane)
+            async with way.turn():
+                alone = way.lane.rest()
+                if alone <= 0:
+                    pause = await self._delivered(way.receiver, taken.payload, way.lane)
             beating.cancel()
-        spacing = self._stream.shards / self._limits(receiver).per_second
+        if alone > 0:  # another shard has heard that: nothing was tried, and the message stays in the stream
+            await taken.later(alone)
+            return
+        spacing = self._stream.shards / self._limits(way.receiver).per_second
         rest = max(pause, spacing - (time.monotonic() - started)) if pause is not None else 0.0
         if rest > HOLD_SECONDS:
             # Nothing of this shard goes to any process until then; when it comes again it is over, and is passed over.
@@ -162,10 +188,13 @@ class NatsQueue:
             batch = await self._store.write(
                 lambda each: rows.queued(each, self._store.key, receiver, message_id, since, now=now())
             )
-            return None if batch is None else await self._delivery.deliver(batch, lane)
+            pause = None if batch is None else await self._delivery.deliver(batch, lane)
         except (EventsError, AccessLogError) as error:
             _log.warning("outbox_waits", receiver=receiver, problem=str(error))
-            return AGAIN_SECONDS
+            pause = AGAIN_SECONDS
+        if pause:
+            lane.left_alone = max(lane.left_alone, time.monotonic() + pause)
+        return pause
 
     async def _beat(self, taken: Taken) -> None:
         while True:

@@ -14,6 +14,7 @@ from adapters.outbox.config import Limits, NatsConfig
 from adapters.outbox.delivery import Delivery
 from adapters.outbox.natsqueue import NatsQueue
 from adapters.outbox.stream import Stream
+from adapters.outbox.verdicts import Answer
 from adapters.outbox.waking import Waker
 from tests.support.nats import Cluster, running_cluster
 from tests.support.outbox import (
@@ -99,6 +100,43 @@ def alone(tmp_path: Path) -> Any:
         yield cluster
 
 
+async def test_a_receiver_is_left_alone_by_all_shards_as_long_as_it_asks(alone: Cluster, tmp_path: Path) -> None:
+    store = open_events(f"sqlite:///{tmp_path / 'events.sqlite'}", KEY, config="adapter.yaml")
+    receiver = Receiver(lambda *_: Answer(429, b"", None, "3600"))
+    put_now(store, [outgoing(f"{number}", person=f"{number}") for number in range(40)])
+    async with running_relay(store, tmp_path, receiver, queue=through(alone, replicas=1, shards=4)) as bench:
+        await bench.until(lambda: bool(receiver.sent))
+        await asyncio.sleep(1.5)
+    assert len(receiver.sent) == 1
+    await store.close()
+
+
+async def test_a_receiver_in_trouble_is_asked_by_one_shard_at_a_time(alone: Cluster, tmp_path: Path) -> None:
+    store = open_events(f"sqlite:///{tmp_path / 'events.sqlite'}", KEY, config="adapter.yaml")
+    under_way, most, failing = 0, 0, 6
+
+    class Troubled(Receiver):
+        async def send(self, receiver: str, path: str, message_id: str, body: bytes) -> Any:
+            nonlocal under_way, most, failing
+            under_way += 1
+            if failing:
+                most = max(most, under_way)
+            await asyncio.sleep(0.02)
+            under_way -= 1
+            if failing:
+                failing -= 1
+                return Answer(503, b"")
+            return await super().send(receiver, path, message_id, body)
+
+    receiver = Troubled()
+    put_now(store, [outgoing(f"{number}", person=f"{number}") for number in range(40)])
+    async with running_relay(store, tmp_path, receiver, queue=through(alone, replicas=1, shards=4)) as bench:
+        await bench.until_over()
+    assert most == 1
+    assert len(receiver.applied) == 40
+    await store.close()
+
+
 async def test_a_stream_that_was_removed_is_fed_again_from_the_table(alone: Cluster, tmp_path: Path) -> None:
     store = open_events(f"sqlite:///{tmp_path / 'events.sqlite'}", KEY, config="adapter.yaml")
     open_now = asyncio.Event()
@@ -141,17 +179,18 @@ async def test_chunks_of_a_first_load_are_under_way_together(alone: Cluster, tmp
     class Held(Receiver):
         async def send(self, receiver: str, path: str, message_id: str, body: bytes) -> Any:
             hands.append(message_id)
-            await let_go.wait()
+            if message_id != "one-0":  # until it has taken one, there is one at a time
+                await let_go.wait()
             return await super().send(receiver, path, message_id, body)
 
     receiver = Held()
-    bodies: list[dict[str, Any]] = [{"header": {"message_id": f"one-{n}"}, "message": {}} for n in range(4)]
+    bodies: list[dict[str, Any]] = [{"header": {"message_id": f"one-{n}"}, "message": {}} for n in range(5)]
     put_now(store, [outgoing(f"{n}", person=None, kind="load", body=body) for n, body in enumerate(bodies)])
     async with running_relay(store, tmp_path, receiver, queue=through(alone, replicas=1)) as bench:
-        await bench.until(lambda: len(hands) == 2)  # as many as there are shards
+        await bench.until(lambda: len(hands) == 3)  # as many as there are shards, after the first
         let_go.set()
         await bench.until_over()
-    assert sorted(hands) == sorted(receiver.messages) == [f"one-{n}" for n in range(4)]
+    assert sorted(hands) == sorted(receiver.messages) == [f"one-{n}" for n in range(5)]
     await store.close()
 
 
