@@ -164,7 +164,7 @@ async def measure(folder: Path, households: int) -> dict[str, Any]:
             before = bench.processor()
             await _until(lambda: _is_loaded(bench))
             spent = {name: after - before[name] for name, after in bench.processor().items()}
-            return _report(bench, stock, spent)
+            return {"persons": persons} | _report(bench, stock, spent)
 
 
 def _processor_of(members: Crew, name: str) -> float:
@@ -239,13 +239,14 @@ def _print(found: Mapping[str, Any]) -> None:
     print(f"{'all four':32} {sum(each.values()):8,}")
     print(f"{'the publisher, once, before':32} {first['microseconds_a_record']:8,}  ({first['seconds']} s)")
     print(
-        f"{found['records']:,} records in {found['seconds']} s: {found['records_a_second']:,} a second; "
+        f"{found['records']:,} of {found['persons']:,} records in {found['seconds']} s: "
+        f"{found['records_a_second']:,} a second; wanted: 2,000; "
         f"{found['chunks']} chunks, each one message; signed and in the logs: {found['signed_and_logged']}"
     )
 
 
 def main() -> int:
-    """Measure, print and write the report; 1 when a chunk was not delivered."""
+    """Measure, print and write the report; 1 when a chunk or a person did not arrive, or a log lacks a chunk."""
     parser = argparse.ArgumentParser(prog="bench.bulk", description=__doc__)
     parser.add_argument("--households", type=int, default=8_700, help="of some 3.5 persons; default %(default)s")
     wanted = parser.parse_args()
@@ -254,7 +255,8 @@ def main() -> int:
     _print(found)
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(json.dumps(found, indent=2) + "\n")
-    return 1 if found["not_delivered"] else 0
+    logged = set(found["signed_and_logged"].values())
+    return 1 if found["not_delivered"] or found["records"] != found["persons"] or logged != {found["chunks"]} else 0
 
 
 if __name__ == "__main__":
