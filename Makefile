@@ -6,7 +6,7 @@ UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate
 
 .PHONY: demo test docs bench lock
 
-# See the whole bus at work on this computer. Takes about a minute the first time, a few seconds after that.
+# See the whole bus at work on this computer. Takes about a minute the first time, ten to twenty seconds after that.
 demo: .venv/run
 	.venv/bin/spean sandbox demo
 
