@@ -66,6 +66,16 @@ class TimestampKeeper:
         # Records whose messages wait here, and what became of them: None when they got their stamp.
         self._wanted: dict[int, asyncio.Future[XRoadError | None]] = {}
 
+    @property
+    def left(self) -> timedelta:
+        """How long exchanges go on if nobody stamps from now on; zero when they have stopped.
+
+        Where each message must have its stamp before it moves on, they stop with the first failure.
+        """
+        if self.settings.immediately and self.budget.failing_since is not None:
+            return timedelta()
+        return self.budget.left
+
     async def run(self) -> Never:
         """Stamp in rounds until cancelled."""
         while True:
@@ -174,7 +184,7 @@ class TimestampKeeper:
         await self._count()
         due = self.backlog.oldest and self.backlog.oldest + timedelta(seconds=self._interval())
         self.budget.failed(error.detail, due)
-        left = self.budget.left
+        left = self.left
         since = self.budget.failing_since
         log.error(
             "timestamping_failed",

@@ -30,7 +30,7 @@ class TimestampingCollector(Collector):
         yield GaugeMetricFamily(
             "spean_timestamping_budget_seconds",
             "How long exchanges go on if nobody stamps from now on; 0: they have stopped",
-            keeper.budget.left.total_seconds(),
+            keeper.left.total_seconds(),
         )
         yield GaugeMetricFamily(
             "spean_timestamping_waiting_records",
@@ -51,7 +51,7 @@ class TimestampingCollector(Collector):
 def check(keeper: TimestampKeeper) -> Health:
     """Tell how the time-stamping is, how long exchanges go on if it fails, and what to do."""
     budget = keeper.budget
-    since, left = budget.failing_since, budget.left
+    since, left = budget.failing_since, keeper.left
     if since is None:
         return Health(HealthState.OK, "The message log is being time-stamped.", "កំណត់ហេតុសារកំពុងត្រូវបានបោះត្រាពេលវេលា។")
     if keeper.settings.immediately:

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import insert, select
+from structlog.testing import capture_logs
 
 from securityserver.messagelog import Direction, MessageLog, StoredRecord
 from securityserver.messagelog.tables import TIMESTAMP, TREE_HEAD
@@ -318,6 +319,29 @@ async def test_metrics_and_health_tell_the_budget(tmp_path: Path) -> None:
         stopped = check(made.keeper)
         assert stopped.state is HealthState.FAILED
         assert b"spean_timestamping_budget_seconds 0.0" in generate_latest(registry)
+
+
+async def test_where_each_message_needs_its_stamp_exchanges_stop_with_the_first_failure(tmp_path: Path) -> None:
+    with capture_logs() as logs:
+        await stop_and_go_on(tmp_path)
+    [failure] = [line for line in logs if line["event"] == "timestamping_failed"]
+    assert failure["exchanges_stopped"] is True
+
+
+async def stop_and_go_on(tmp_path: Path) -> None:
+    async with bench(tmp_path, immediately=True) as made:
+        registry = CollectorRegistry()
+        TimestampingCollector(made.keeper, registry)
+        assert b"spean_timestamping_budget_seconds 0.0" not in generate_latest(registry)
+        made.tsa.behaviour = ERROR
+        await made.append()
+        await made.keeper.round()
+        assert check(made.keeper).state is HealthState.FAILED
+        assert b"spean_timestamping_budget_seconds 0.0" in generate_latest(registry)
+        made.tsa.behaviour = GOOD
+        await made.keeper.round()
+        assert check(made.keeper).state is HealthState.OK
+        assert b"spean_timestamping_budget_seconds 0.0" not in generate_latest(registry)
 
 
 async def test_a_database_that_refuses_is_a_failure_like_others(
