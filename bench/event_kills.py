@@ -1,7 +1,8 @@
 """``python -m bench.event_kills``: kills adapters, security servers and the database while changes are told.
 
 It is the suite's test of that, for longer: none of the notifications to three subscribers may be lost or applied twice,
-each person's must come in order, and access record and message logs must be whole.
+each person's must come in order, and access record and message logs must be whole. With ``--nats`` the adapters send
+through three NATS servers, which are killed too.
 """
 
 import argparse
@@ -10,20 +11,25 @@ import random
 import secrets
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.support.event_kills import audit, tell_under_kills
 from tests.support.eventbus import event_bus
+from tests.support.nats import running_cluster
 from tests.support.postgres import programs, running_server
 
 
-async def run(kills: int, notifications: int, seed: int) -> list[str]:
+async def run(kills: int, notifications: int, seed: int, *, through_nats: bool) -> list[str]:
     """Kill so often while so much is told, and look at everything."""
     binaries = programs()
     if binaries is None:
         raise SystemExit("pg_ctl is missing: install Debian's package postgresql")
-    with tempfile.TemporaryDirectory(prefix="spean-event-kills-") as folder, running_server(binaries) as registry:
-        async with event_bus(Path(folder) / "bus", registry) as bus:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spean-event-kills-")))
+        registry = stack.enter_context(running_server(binaries))
+        cluster = stack.enter_context(running_cluster(folder)) if through_nats else None
+        async with event_bus(folder / "bus", registry, cluster=cluster) as bus:
             begun = time.monotonic()
             rng = random.Random(seed)  # noqa: S311 - moments, no secrets
             killed = await tell_under_kills(bus, kills=kills, notifications=notifications, rng=rng)
@@ -37,9 +43,10 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200, help="how often to kill; default %(default)s")
     parser.add_argument("--notifications", type=int, default=20_000, help="at least so many; default %(default)s")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="of victims and moments")
+    parser.add_argument("--nats", action="store_true", help="send through a cluster of three NATS servers")
     wanted = parser.parse_args()
     print(f"seed {wanted.seed}", flush=True)
-    problems = asyncio.run(run(wanted.count, wanted.notifications, wanted.seed))
+    problems = asyncio.run(run(wanted.count, wanted.notifications, wanted.seed, through_nats=wanted.nats))
     print(f"{len(problems)} problems")
     for problem in problems[:100]:
         print(problem)

@@ -13,7 +13,7 @@ import random
 import sqlite3
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -49,7 +49,9 @@ class Told:
     step: int
 
 
-async def tell_under_kills(bus: EventBus, *, kills: int, notifications: int, rng: random.Random) -> Counter[str]:
+async def tell_under_kills(
+    bus: EventBus, *, kills: int, notifications: int, rng: random.Random, victims: Sequence[str] = ()
+) -> Counter[str]:
     """Change persons until so many notifications were written and so many processes killed; give who was killed."""
     await _subscribed(bus)
     over, killed = asyncio.Event(), Counter[str]()
@@ -57,7 +59,7 @@ async def tell_under_kills(bus: EventBus, *, kills: int, notifications: int, rng
         group.create_task(_change(bus, over, rng))
         for _ in range(kills):
             await asyncio.sleep(rng.uniform(0, LONGEST_LIFE_SECONDS))
-            victim = rng.choice(bus.victims)
+            victim = rng.choice(victims or bus.victims)
             await bus.kill(victim)
             await bus.start(victim)
             killed[victim] += 1

@@ -27,6 +27,7 @@ from spean.sandbox import bootstrap
 from spean.sandbox.plan import LOOPBACK, MOP, NSAF, Institution, Layout, Ports
 from spean.sandbox.ports import reserved
 from spean.sandbox.processes import Crew, Running, Server, crew
+from tests.support.nats import Cluster
 from tests.support.postgres import Server as PostgreSql
 from tests.support.sandboxes import free_ports
 
@@ -95,11 +96,12 @@ class EventBus:
     servers: dict[str, Server]
     registry: PostgreSql
     database: str
+    cluster: Cluster | None
 
     @property
     def victims(self) -> tuple[str, ...]:
-        """What can be killed: every adapter, either security server, and the database."""
-        return (*self.servers, "database")
+        """What can be killed: every adapter, either security server, the database, and every server of the queue."""
+        return (*self.servers, "database", *(self.cluster.commands if self.cluster else ()))
 
     def adapter(self, name: str) -> Path:
         """Give an adapter's file."""
@@ -118,6 +120,9 @@ class EventBus:
         if victim == "database":
             await asyncio.to_thread(kill_database, self.registry)
             return
+        if self.cluster is not None and victim in self.cluster.commands:
+            await asyncio.to_thread(self.cluster.kill, victim)
+            return
         running = self._process(victim)
         running.process.send_signal(signal.SIGKILL)
         await running.process.wait()
@@ -127,6 +132,10 @@ class EventBus:
         """Start it again, and wait until it is well."""
         if victim == "database":
             await asyncio.to_thread(start_database, self.registry)
+            return
+        if self.cluster is not None and victim in self.cluster.commands:
+            await asyncio.to_thread(self.cluster.start, victim)
+            await asyncio.to_thread(self.cluster.wait)
             return
         await self.members.spawn([self.servers[victim]])
         await self.members.ready({victim})
@@ -156,16 +165,18 @@ def start_database(registry: PostgreSql) -> None:
 
 
 @asynccontextmanager
-async def event_bus(folder: Path, registry: PostgreSql, key_type: KeyType = "ec-p256") -> AsyncIterator[EventBus]:
-    """Run everything in a new folder until the block ends."""
+async def event_bus(
+    folder: Path, registry: PostgreSql, key_type: KeyType = "ec-p256", *, cluster: Cluster | None = None
+) -> AsyncIterator[EventBus]:
+    """Run everything in a new folder until the block ends; with a cluster, each adapter sends through it."""
     layout, database = Layout(folder), registry.new_database()
     with reserved(None) as ports:
         await asyncio.to_thread(bootstrap.make, layout, ports, key_type)
-        servers = _adapters(layout, ports, database)
+        servers = _adapters(layout, ports, database, cluster)
         _write_services(layout, ports, servers)
         servers |= {each.key: _node(each, layout, ports) for each in NODES}
         async with crew() as members:
-            bus = EventBus(layout, ports, members, servers, registry, database)
+            bus = EventBus(layout, ports, members, servers, registry, database, cluster)
             with bus.connect() as connection:
                 connection.execute(_REGISTRY)
             await members.spawn(_authorities(layout, ports))
@@ -189,7 +200,7 @@ def _authorities(layout: Layout, ports: Ports) -> list[Server]:
     ]
 
 
-def _adapters(layout: Layout, ports: Ports, database: str) -> dict[str, Server]:
+def _adapters(layout: Layout, ports: Ports, database: str, cluster: Cluster | None) -> dict[str, Server]:
     servers = {}
     for name, port in zip((PUBLISHER, *SUBSCRIBERS), free_ports(1 + len(SUBSCRIBERS)), strict=True):
         file = layout.root / "adapters" / name / "adapter.yaml"
@@ -197,6 +208,15 @@ def _adapters(layout: Layout, ports: Ports, database: str) -> dict[str, Server]:
         owner = MOP if name == PUBLISHER else NSAF
         url = f"http://{LOOPBACK}:{ports.node(owner).client_http}"
         adapter = _common(name, port, owner, url)
+        if cluster is not None:
+            queue = {
+                "kind": "nats",
+                "servers": list(cluster.urls),
+                "stream": f"spean-{name}",
+                "replicas": 3,
+                "shards": 2,
+            }
+            adapter["events"]["queue"] = queue
         if name == PUBLISHER:
             _publish(adapter, file.parent, database)
         else:
