@@ -111,7 +111,7 @@ async def be_tampered_with(scene: Scene, household: Document) -> None:
         story.expect("error code", came=answer.error, wanted=BAD_SIGNATURE)
         story.expect("nothing of the answer got through", came=_holds_household(answer), wanted=False)
         _tell_refusal(story, answer)
-        await _expect_in_logs(scene, _error_id(answer), NSAF)
+        await _expect_in_logs(scene, _error_id(answer), NSAF, MOP)
 
 
 async def agree(scene: Scene, query_id: str) -> None:
