@@ -40,6 +40,15 @@ settings.register_profile("spean", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("spean")
 
 
+LONG = frozenset(
+    f"test_{each}"
+    for each in (
+        "large_bodies", "sandbox_full", "sandbox_demo", "sandbox_up", "running_a_node", "event_kills", "log_faults",
+        "log_faults_disk", "outbox_nats", "archive_kills", "messagelog_crash",
+    )
+)  # fmt: skip
+
+
 def pytest_configure() -> None:
     """Choose where temporary folders are before anybody asks for one."""
     in_memory()
@@ -53,6 +62,12 @@ def pytest_collection() -> Iterator[None]:
     gc.freeze()
     gc.enable()
     calm()
+
+
+@pytest.hookimpl(trylast=True)  # in whatever order they were shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: at the end it would leave the other workers without work."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
 
 
 @pytest.fixture

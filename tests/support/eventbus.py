@@ -121,6 +121,7 @@ class EventBus:
             await asyncio.to_thread(kill_database, self.registry)
             return
         if self.cluster is not None and victim in self.cluster.commands:
+            await asyncio.to_thread(self.cluster.wait)  # one at a time: the others must be well
             await asyncio.to_thread(self.cluster.kill, victim)
             return
         running = self._process(victim)
@@ -135,7 +136,6 @@ class EventBus:
             return
         if self.cluster is not None and victim in self.cluster.commands:
             await asyncio.to_thread(self.cluster.start, victim)
-            await asyncio.to_thread(self.cluster.wait)
             return
         await self.members.spawn([self.servers[victim]])
         await self.members.ready({victim})
